@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from ...component import Needs
+from ...types import Observation, Step
+from .lbfgs_search import LBFGSSearch
+
+if TYPE_CHECKING:
+    import torch
+
+
+class DLG(LBFGSSearch):
+    """DLG: image and label are searched together until their gradient matches (Zhu et al., NeurIPS 2019).
+
+    Ends with an exact picture or with garbage, depending on the start; hence the restarts. The label is read off last.
+    """
+
+    name: Literal["dlg"] = "dlg"
+    labels: Literal["joint", "auto", "known", "idlg"] = "joint"
+    """How the labels are found: searched with the images ("joint", as published), granted ("known"), read off the
+    gradient of one image ("idlg"), or the first of known, idlg and joint that applies ("auto")."""
+
+    needs: ClassVar[Needs] = Needs()
+
+    def run(self, seen: Observation, rng: torch.Generator) -> Iterator[Step]:
+        return self.search(seen, rng, self.labels)

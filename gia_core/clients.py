@@ -1,0 +1,99 @@
+"""How a client turns its batch into an update (McMahan et al., AISTATS 2017).
+
+The attacker simulates the client with the very same rule, made differentiable, so there is one implementation of each.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from .component import Component
+from .types import Batch, Update
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class FedSGD(Component):
+    """FedSGD: the client sends the gradient of the mean loss over its whole batch."""
+
+    name: Literal["fedsgd"] = "fedsgd"
+
+    def __call__(self, model: nn.Module, batch: Batch, *, differentiable: bool = False) -> Update:
+        import torch
+        import torch.nn.functional as F
+
+        loss = F.cross_entropy(logits(model, batch.images), batch.labels)
+        return torch.autograd.grad(loss, tuple(model.parameters()), create_graph=differentiable)
+
+    def mean_gradient(self, update: Update, batch_size: int) -> Update:
+        """The update itself."""
+        return update
+
+    def one_gradient(self) -> FedSGD:
+        """What an attacker assumes who knows nothing of the local training: the same rule, since it has no secrets."""
+        return self
+
+
+class FedAvg(Component):
+    """FedAvg: the client trains for some local steps and sends the change of its weights, new minus old."""
+
+    name: Literal["fedavg"] = "fedavg"
+    local_epochs: int = Field(1, ge=1, le=20)
+    """How often the client goes through its batch."""
+    local_batch_size: int = Field(0, ge=0)
+    """Images in one local step, taken in order; 0 takes them all at once."""
+    local_lr: float = Field(0.01, gt=0)
+    """Learning rate of the local steps (plain SGD)."""
+
+    def __call__(self, model: nn.Module, batch: Batch, *, differentiable: bool = False) -> Update:
+        import torch
+        import torch.nn.functional as F
+
+        start = dict(model.named_parameters())
+        change = {name: torch.zeros_like(weight) for name, weight in start.items()}
+        for part in self.slices(len(batch.images)) * self.local_epochs:
+            # The change is kept apart from the weights: the difference of two nearly equal numbers would lose digits.
+            weights = {name: start[name] + change[name] for name in start}
+            loss = F.cross_entropy(logits(model, batch.images[part], weights), batch.labels[part])
+            gradient = torch.autograd.grad(loss, tuple(weights.values()), create_graph=differentiable)
+            change = {name: c - self.local_lr * g for (name, c), g in zip(change.items(), gradient, strict=True)}
+            if not differentiable:
+                change = {name: c.detach() for name, c in change.items()}
+        return tuple(change.values())
+
+    def slices(self, batch_size: int) -> list[slice]:
+        """The local batches of one epoch, in order; the last one may be smaller."""
+        size = self.local_batch_size or batch_size
+        return [slice(first, first + size) for first in range(0, batch_size, size)]
+
+    def mean_gradient(self, update: Update, batch_size: int) -> Update:
+        """The update divided by minus the learning rate and the number of local steps."""
+        steps = self.local_epochs * math.ceil(batch_size / (self.local_batch_size or batch_size))
+        return tuple(u / (-self.local_lr * steps) for u in update)
+
+    def one_gradient(self) -> FedAvg:
+        """What an attacker assumes who knows nothing of the local training: one step on the whole batch."""
+        return FedAvg(local_epochs=1, local_batch_size=0, local_lr=self.local_lr)
+
+
+Client = Annotated[FedSGD | FedAvg, Field(discriminator="name")]
+
+
+def logits(model: nn.Module, images: Tensor, weights: dict[str, Tensor] | None = None) -> Tensor:
+    """(B, C, H, W) to (B, K), with ``weights`` in place of the model's own where given.
+
+    A model in training mode updates its BatchNorm statistics at every forward pass; here it updates copies, because
+    neither simulating a client nor attacking one may change the model that others hold.
+    """
+    from torch.func import functional_call
+
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()} if model.training else {}
+    if not buffers and weights is None:
+        result: Tensor = model(images)
+        return result
+    replaced: Tensor = functional_call(model, {**(weights or {}), **buffers}, (images,))
+    return replaced

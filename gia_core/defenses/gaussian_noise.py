@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from ..component import Component
+from ..types import Batch, Update, UpdateRule
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+class GaussianNoise(Component):
+    """Gaussian noise: random numbers are added to every entry of the update (Zhu et al., NeurIPS 2019, section 5.1).
+
+    Without clipping this bounds nothing, so it is not differential privacy.
+    """
+
+    name: Literal["gaussian-noise"] = "gaussian-noise"
+    std: float = Field(1e-3, ge=0)
+    """How strong the noise is: its standard deviation, in the unit that "scale" names."""
+    scale: Literal["absolute", "relative"] = "absolute"
+    """"absolute": in the units of the update, as papers report it. "relative": as a share of the update's root mean
+    square, which compares across models."""
+
+    def wrap(self, rule: UpdateRule, rng: torch.Generator) -> UpdateRule:
+        """The rule with fresh noise on every update it makes."""
+
+        def noisy(model: nn.Module, batch: Batch, *, differentiable: bool = False) -> Update:
+            import torch
+
+            update = rule(model, batch, differentiable=differentiable)
+            std = self.std * (root_mean_square(update) if self.scale == "relative" else 1.0)
+            return tuple(u + std * torch.randn(u.shape, generator=rng).to(u) for u in update)
+
+        return noisy if self.std else rule
+
+    def expect(self, observed: Update) -> Callable[[Update], Update]:
+        """Noise of mean zero: the update itself is the best guess."""
+        return lambda update: update
+
+
+def root_mean_square(update: Update) -> float:
+    """Over all entries of all tensors."""
+    entries = sum(u.numel() for u in update)
+    return math.sqrt(sum(float(u.detach().square().sum()) for u in update) / entries)

@@ -1,0 +1,131 @@
+"""Everything that decides a result, as one value: stored, sent, shown and run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from pydantic import Field
+
+from .attacks import IDLG, Attack
+from .clients import Client, FedSGD
+from .component import Component, Needs
+from .datasets import Dataset, Photos
+from .datasets.sampling import objection as sampling_objection
+from .defenses import Defense
+from .models import LeNet, Model
+
+MAX_BATCH = 256
+
+
+class Knowledge(Component):
+    """What the attacker is granted beside the model, the update, the batch size and the number of classes."""
+
+    labels: bool = False
+    """The attacker knows the label of every private image."""
+    local_training: Literal["exact", "none"] = "exact"
+    """What the attacker knows of the client's local steps: number, size and learning rate ("exact"), or nothing, and
+    takes the change of the weights for one gradient step ("none")."""
+    defense: bool = False
+    """The attacker knows which defense the client uses and adapts to it."""
+
+
+class Victim(Component):
+    """Which images of the data set are the private batch; the seed decides what is left open."""
+
+    labels: Literal["any", "different", "equal"] = "any"
+    """Whether the images' classes are left to chance, all different, or all the same."""
+    label: int | None = Field(None, ge=0)
+    """Take only images of the class with this number."""
+    indices: tuple[int, ...] = ()
+    """Take exactly the images with these numbers; overrides the other choices."""
+
+
+class Objection(NamedTuple):
+    """One reason why a spec cannot be carried out."""
+
+    field: str
+    reason: str
+    """A sentence that says what to change."""
+
+
+class AuditSpec(Component):
+    """Which client, holding what, protected how, is attacked with what."""
+
+    dataset: Dataset = Photos()
+    """Where the private images come from."""
+    model: Model = LeNet()
+    """The network that the clients train together."""
+    batch_size: int = Field(1, ge=1, le=MAX_BATCH)
+    """Images in the private batch."""
+    victim: Victim = Victim()
+    """Which images are the private batch."""
+    client: Client = FedSGD()
+    """What the client computes and sends."""
+    defenses: tuple[Defense, ...] = ()
+    """What the client does to protect itself, in this order."""
+    attack: Attack = IDLG()
+    """How the server tries to get the images back."""
+    knowledge: Knowledge = Knowledge()
+    """What the attacker is granted."""
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    """Decides every random choice: the images, the model's weights, the noise, the attack's start."""
+
+    def objections(self, home: Path) -> list[Objection]:
+        """Every reason why this cannot be carried out with the data sets in ``home``; empty if it can."""
+        return [*self._data_objections(home), *self._attack_objections()]
+
+    def _data_objections(self, home: Path) -> list[Objection]:
+        if absent := self.dataset.absent(home):
+            return [Objection("dataset", absent)]
+        found = []
+        if reason := sampling_objection(self.dataset, self.batch_size, self.victim, home):
+            found.append(Objection("batch_size", reason))
+        if reason := self.model.objection(self.dataset.image_shape):
+            found.append(Objection("model", reason))
+        if self.model.training and not self.dataset.trainable(home):
+            reason = f"{self.dataset.name} has no training images; set the model's training to 0."
+            found.append(Objection("model.training", reason))
+        return found
+
+    def _attack_objections(self) -> list[Objection]:
+        needs, title = self.attack.needs, self.attack.name
+        found = [*unmet(needs, self)]
+        strategy = self.attack.labels
+        granted = self.knowledge.labels
+        if strategy == "known" and not granted:
+            found.append(
+                Objection("attack.labels", f"{title} is set to known labels, but the attacker is not granted them.")
+            )
+        can_search = "joint" in get_args(type(self.attack).model_fields["labels"].annotation)
+        reads_off = strategy == "idlg" or (strategy == "auto" and not granted and not can_search)
+        if reads_off and self.batch_size > 1:
+            found.append(
+                Objection(
+                    "attack.labels",
+                    f"{title} reads the label off the gradient of one image; for a batch of {self.batch_size}, "
+                    "grant the labels or set the batch size to 1.",
+                )
+            )
+        return found
+
+
+def unmet(needs: Needs, spec: AuditSpec) -> list[Objection]:
+    """What ``spec`` lacks of a method's needs, one sentence each."""
+    found, title = [], spec.attack.name
+    if needs.batch_size is not None and spec.batch_size > needs.batch_size:
+        found.append(Objection("batch_size", f"{title} works on at most {needs.batch_size} images at a time."))
+    if needs.clients and spec.client.name not in needs.clients:
+        found.append(Objection("client", f"{title} needs a client of kind {' or '.join(needs.clients)}."))
+    if needs.models and spec.model.name not in needs.models:
+        found.append(Objection("model", f"{title} needs a model of kind {' or '.join(needs.models)}."))
+    for fact in needs.knowledge:
+        if not getattr(spec.knowledge, fact):
+            found.append(Objection("knowledge", f"{title} needs an attacker who is granted: {fact.replace('_', ' ')}."))
+    return found
+
+
+def kinds(union: Any) -> dict[str, type[Component]]:
+    """A catalog's members by name, in the order of the union."""
+    members = get_args(get_args(union)[0])
+    return {kind.model_fields["name"].default: kind for kind in members}

@@ -1,0 +1,1 @@
+"""How `RunStore` keeps its runs in SQLite or PostgreSQL."""

@@ -1,0 +1,123 @@
+"""The tensors that flow through an audit.
+
+One shape legend everywhere: B images, C channels, H height, W width, K classes, N images of a data set.
+Pixels are floats in [0, 1] outside a model; a model normalizes its own input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:  # importing torch costs two seconds, and the pages read this module too
+    import numpy as np
+    from torch import Tensor, nn
+
+Update: TypeAlias = "tuple[Tensor, ...]"
+"""What a client sends: one tensor per parameter, in ``model.parameters()`` order."""
+
+
+@dataclass(frozen=True)
+class LabeledImages:
+    """One split of a data set, read one image at a time."""
+
+    labels: np.ndarray
+    """(N,) int64 class indices."""
+    image: Callable[[int], np.ndarray]
+    """Index to (H, W, C) uint8; C is 1 or 3."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Data:
+    """An opened data set. The two splits share no pixel."""
+
+    image_shape: tuple[int, int, int]
+    """(C, H, W)."""
+    class_names: tuple[str, ...]
+    """K names."""
+    victims: LabeledImages
+    """What clients hold and attackers want."""
+    training: LabeledImages
+    """What models are trained on before the attack; may be empty."""
+    mean: tuple[float, ...]
+    """Per channel, of pixels in [0, 1]; a model normalizes its input with it."""
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the client wants to keep private."""
+
+    images: Tensor
+    """(B, C, H, W) in [0, 1]."""
+    labels: Tensor
+    """(B,) class indices, or (B, K) probabilities, as ``cross_entropy`` accepts."""
+
+
+class UpdateRule(Protocol):
+    """How a client turns a batch into an update: FedSGD, FedAvg, or one of them defended."""
+
+    def __call__(self, model: nn.Module, batch: Batch, *, differentiable: bool = False) -> Update: ...
+
+
+class ClientRule(UpdateRule, Protocol):
+    """An update rule without defenses, with what every participant knows about it."""
+
+    def mean_gradient(self, update: Update, batch_size: int) -> Update:
+        """``update`` read as one gradient of the mean loss: what label rules need, whatever the client's step size."""
+        ...
+
+
+@dataclass(frozen=True)
+class Round:
+    """One exchange: the model the server sent, and what came back."""
+
+    model: nn.Module
+    update: Update
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Everything the threat model grants; an attack receives this and nothing else."""
+
+    rounds: tuple[Round, ...]
+    rule: ClientRule
+    """The client's training as the attacker believes it to be."""
+    expect: Callable[[Update], Update]
+    """What a known defense would leave of an update, differentiable; the identity where none is known."""
+    image_shape: tuple[int, int, int]
+    """(C, H, W)."""
+    batch_size: int
+    num_classes: int
+    labels: Tensor | None = None
+    """(B,) class indices, where the threat model grants them."""
+
+    @property
+    def device(self) -> str:
+        return str(self.rounds[0].update[0].device)
+
+
+@dataclass(frozen=True)
+class Step:
+    """An attack after one iteration, holding the best reconstruction so far.
+
+    Any step is a valid place to stop, so stopping and finishing are the same act.
+    """
+
+    iteration: int
+    iterations: int
+    """How many there will be if nobody stops it; 1 for closed forms."""
+    losses: dict[str, float]
+    """Every term of the objective at this iteration: raw by name, and the weighted sum as ``total``."""
+    best: dict[str, float]
+    """The same terms at the images this step holds."""
+    images: Tensor
+    """(B, C, H, W) in [0, 1]."""
+    labels: Tensor
+    """(B,) class indices."""
+    dropped: int = 0
+    """Trials that were given up so far because their loss was not finite or diverged."""

@@ -1,0 +1,142 @@
+"""The contract that every attack in the catalog keeps."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+import torch
+from victims import batch_norm_network, generator, observation, private_batch, small_network
+
+from gia_core.attacks import DLG, IDLG, Attack, InvertingGradients
+from gia_core.clients import FedAvg
+from gia_core.metrics import psnr
+from gia_core.spec import AuditSpec, Knowledge, kinds
+from gia_core.types import Observation
+
+QUICK = [DLG(iterations=60), IDLG(iterations=60), InvertingGradients(iterations=300, lr=0.02)]
+"""Every attack in the catalog, small enough for a test."""
+
+each_attack = pytest.mark.parametrize("attack", QUICK, ids=lambda attack: attack.name)
+
+
+def test_no_attack_is_left_untested():
+    assert {type(attack) for attack in QUICK} == set(kinds(Attack).values())
+
+
+@each_attack
+def test_beats_a_gray_image_on_an_undefended_client(attack):
+    batch = private_batch()
+    *_, last = attack.run(observation(small_network(), batch), generator())
+    gray = psnr(torch.full_like(batch.images, 0.5), batch.images).item()
+    assert psnr(last.images, batch.images).item() > gray + 6
+    assert torch.equal(last.labels, batch.labels)
+
+
+@each_attack
+def test_same_seed_same_answer(attack):
+    first = [next(iter(attack.run(observation(small_network(), private_batch()), generator(7)))) for _ in range(2)]
+    assert torch.equal(first[0].images, first[1].images)
+    assert first[0].losses == first[1].losses
+
+
+@each_attack
+def test_any_step_is_a_valid_place_to_stop(attack):
+    batch = private_batch()
+    steps = [s for s, _ in zip(attack.run(observation(small_network(), batch), generator()), range(6), strict=False)]
+    totals = [step.best["total"] for step in steps]
+    assert totals == sorted(totals, reverse=True)
+    assert [step.iteration for step in steps] == list(range(1, len(steps) + 1))
+    for step in steps:
+        assert step.images.shape == batch.images.shape
+        assert step.images.min() >= 0
+        assert step.images.max() <= 1
+        assert step.labels.shape == batch.labels.shape
+
+
+@each_attack
+def test_the_true_batch_has_no_mismatch(attack):
+    batch = private_batch()
+    assert attack.mismatch(observation(small_network(), batch), batch) == pytest.approx(0, abs=1e-6)
+    assert attack.mismatch(observation(small_network(), batch), private_batch(seed=5)) > 1e-3
+
+
+@each_attack
+@pytest.mark.parametrize("network", [small_network, batch_norm_network], ids=lambda n: n.__name__)
+def test_the_model_stays_as_it_was(attack, network):
+    model = network()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    next(iter(attack.run(observation(model, private_batch(2), labels=True), generator())))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
+
+
+@each_attack
+def test_a_zero_gradient_ends_without_an_error(attack):
+    model = small_network()
+    nothing = tuple(torch.zeros_like(p) for p in model.parameters())
+    *_, last = attack.run(observation(model, private_batch(), update=nothing), generator())
+    assert torch.isfinite(last.images).all()
+
+
+@each_attack
+def test_survives_json(attack):
+    spec = AuditSpec(attack=attack)
+    assert AuditSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_an_observation_has_no_field_for_the_truth():
+    assert set(Observation.__dataclass_fields__) == {
+        "rounds", "rule", "expect", "image_shape", "batch_size", "num_classes", "labels",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_dlg_recovers_the_image_and_reads_its_label_last(seed: int):
+    """Acceptance identity 17, on the network and the pictures of the tests."""
+    batch = private_batch(seed=seed)
+    *_, last = DLG().run(observation(small_network(seed=seed), batch), generator(seed))
+    assert last.best["matching"] < 1e-8
+    assert psnr(last.images, batch.images).item() > 40
+    assert torch.equal(last.labels, batch.labels)
+
+
+def test_dlg_separates_the_images_of_a_batch_one_at_a_time():
+    batch = private_batch(2)
+    seen = observation(small_network(), batch, labels=True)
+    *_, last = DLG(labels="known", one_at_a_time=True, iterations=100, restarts=1).run(seen, generator())
+    assert last.best["matching"] < last.losses["matching"] * 1.5
+    assert not torch.equal(last.images[0], last.images[1])
+
+
+def test_inverting_gradients_differentiates_through_local_steps():
+    batch = private_batch(2)
+    rule = FedAvg(local_epochs=2, local_batch_size=1, local_lr=0.1)
+    attack = InvertingGradients(iterations=400, lr=0.02)
+    known = observation(small_network(), batch, rule=rule, labels=True)
+    *_, last = attack.run(known, generator())
+    assert last.best["matching"] < 0.05
+    gray = psnr(torch.full_like(batch.images, 0.5), batch.images).mean()
+    assert psnr(last.images, batch.images).mean() > gray + 3
+
+
+def test_soft_labels_are_searched_where_nothing_tells_them():
+    batch = private_batch(2, seed=3)
+    attack = InvertingGradients(iterations=200, lr=0.05, labels="joint", sign="none")
+    *_, last = attack.run(observation(small_network(), batch), generator())
+    assert last.losses["matching"] < 0.5
+
+
+def test_every_label_choice_of_an_attack_is_one_the_engine_knows():
+    from gia_core.attacks.matching.labels import LabelStrategy
+
+    for kind in kinds(Attack).values():
+        assert set(get_args(kind.model_fields["labels"].annotation)) <= set(get_args(LabelStrategy))
+
+
+def test_granted_labels_are_used_as_they_are():
+    batch = private_batch(3, seed=2)
+    seen = observation(small_network(), batch, labels=True)
+    step = next(iter(InvertingGradients(iterations=1).run(seen, generator())))
+    assert torch.equal(step.labels, batch.labels)
+    assert Knowledge().labels is False

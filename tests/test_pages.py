@@ -1,0 +1,460 @@
+"""The pages on a real store, as a browser would see them but without one."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from PIL import Image
+from runs import make_unreadable
+from seeded import seed_run
+from streamlit.testing.v1 import AppTest
+
+from gia_core.attacks import DLG, InvertingGradients
+from gia_core.defenses import GaussianNoise, Pruning
+from gia_core.spec import AuditSpec, Knowledge
+from gia_core.store import Control, RunStore, Status
+from ui import location, session
+from ui.keeper import Keeper
+from ui.scenarios import SCENARIOS, Scenario
+
+APP = Path(__file__).parent.parent / "app.py"
+LAB, RUNS, DOCTOR = "pages/explore/lab.py", "pages/review/runs.py", "pages/system/doctor.py"
+
+
+@pytest.fixture(autouse=True)
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home of its own, and a keeper that starts nothing."""
+    monkeypatch.setenv("GIA_HOME", str(tmp_path))
+    monkeypatch.delenv("GIA_STORE_URL", raising=False)
+    monkeypatch.setattr(Keeper, "_keep", lambda self: None)
+    st.cache_resource.clear()
+    yield tmp_path
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def store(installation: Path) -> RunStore:
+    return RunStore(f"sqlite:///{installation / 'gia.db'}", home=installation)
+
+
+def visit(page: str = LAB, **query: str) -> AppTest:
+    test = AppTest.from_file(str(APP), default_timeout=30)
+    for name, value in query.items():
+        test.query_params[name.replace("__", ".")] = value
+    test.run()
+    if page != LAB:
+        test.switch_page(page).run()
+    assert not test.exception
+    return test
+
+
+def texts(test: AppTest) -> str:
+    """All that a page says."""
+    kinds = ("markdown", "caption", "info", "warning", "error", "success", "header", "subheader", "title", "html")
+    return "\n".join(str(element.value) for kind in kinds for element in getattr(test, kind))
+
+
+def button(test: AppTest, label: str):
+    return next(found for found in test.button if found.label == label)
+
+
+def pictures(test: AppTest) -> dict[str, str]:
+    """Every picture's address by its alternative text."""
+    return {picture.alt: picture.url for image in test.image for picture in image.proto.imgs}
+
+
+def figures(test: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.json)[0]["figure"] for chart in test.get("bidi_component")]
+
+
+# The lab before a run.
+
+
+def test_a_newcomer_sees_what_this_is_and_may_start_at_once() -> None:
+    test = visit()
+    assert "See what a shared gradient gives away" in texts(test)
+    assert [test.button(key=f"ask-{i}").label for i in range(3)] == [
+        "Can one gradient give away my photo?",
+        "Does a bigger batch hide me?",
+        "Does pruning protect?",
+    ]
+    assert not button(test, "Start").disabled
+    assert SCENARIOS[0].look_for in texts(test)
+
+
+def test_five_choices_are_visible_and_the_rest_is_folded() -> None:
+    test = visit()
+    folded = {id(e) for e in (*test.expander(key="advanced").selectbox, *test.expander(key="advanced").number_input)}
+    visible = [w for w in (*test.selectbox, *test.number_input, *test.multiselect) if id(w) not in folded]
+    labels = {w.label for w in visible} - {w.label for w in test.expander(key="advanced").selectbox}
+    assert {"Data set", "Model", "Batch size", "Attack", "Defense"} <= labels
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.question)
+def test_a_question_fills_in_the_whole_setup(scenario: Scenario, installation: Path) -> None:
+    test = visit(attack="dlg", batch_size="7")
+    test.button(key=f"ask-{SCENARIOS.index(scenario)}").click().run()
+    assert test.session_state[location.DRAFT] == scenario.spec
+    assert scenario.spec.objections(installation) == []
+    assert scenario.look_for in texts(test)
+
+
+def test_start_submits_exactly_the_setup_and_shows_the_run(store: RunStore) -> None:
+    test = visit(attack="dlg", attack__restarts="2", defenses="pruning", defenses__0__ratio="0.5")
+    button(test, "Start").click().run()
+    (run,) = store.runs()
+    assert run.spec == AuditSpec(attack=DLG(restarts=2), defenses=(Pruning(ratio=0.5),))
+    assert test.query_params["run"] == run.id
+    assert "queued" in texts(test)
+    assert "starting the worker" in texts(test)
+
+
+def test_a_double_click_starts_one_run(store: RunStore) -> None:
+    test = visit()
+    button(test, "Start").click().run()
+    button(test, "Start").click().run()
+    assert store.count() == 1
+
+
+def test_a_link_restores_advanced_fields_too() -> None:
+    spec = AuditSpec(attack=InvertingGradients(tv_weight=1e-6), defenses=(GaussianNoise(std=0.5), Pruning()), seed=9)
+    from ui.address import to_query
+
+    test = visit(**{name.replace(".", "__"): value for name, value in to_query(spec).items()})
+    assert test.session_state[location.DRAFT] == spec
+    assert test.number_input(key="setup.attack.inverting-gradients.tv_weight").value == 1e-6
+
+
+def test_the_address_follows_the_setup() -> None:
+    test = visit()
+    test.selectbox(key="setup.attack").set_value("dlg").run()
+    assert test.query_params["attack"] == "dlg"
+
+
+def test_the_setup_survives_a_visit_to_another_page() -> None:
+    test = visit()
+    test.selectbox(key="setup.attack").set_value("dlg").run()
+    test.number_input(key="setup.attack.dlg.restarts").set_value(7).run()
+    test.switch_page(RUNS).run()
+    test.switch_page(LAB).run()
+    assert test.session_state[location.DRAFT].attack == DLG(restarts=7)
+
+
+def test_a_link_that_cannot_be_read_gives_one_sentence_and_a_usable_page() -> None:
+    test = visit(attack="of-the-future")
+    assert "The link holds a setup that this version cannot read" in texts(test)
+    assert not button(test, "Start").disabled
+
+
+def test_what_is_not_on_this_machine_is_shown_as_absent_and_cannot_be_started() -> None:
+    test = visit(dataset="cifar10", attack="dlg")
+    assert button(test, "Start").disabled
+    assert "python -m gia_core fetch cifar10" in texts(test)
+
+
+def test_an_absent_data_set_is_marked_among_the_options() -> None:
+    options = visit().selectbox(key="setup.dataset").options
+    assert any(option.startswith("CIFAR-10 · ") for option in options)
+    assert "Photographs" in options
+
+
+def test_what_does_not_fit_together_disables_start_with_the_reason() -> None:
+    test = visit(attack="idlg", batch_size="2")
+    assert button(test, "Start").disabled
+    assert any("batch of 2" in warning.value for warning in test.warning)
+
+
+def test_the_preflight_tells_what_the_attacker_is_granted() -> None:
+    said = texts(visit(batch_size="4", knowledge__labels="true", attack="dlg"))
+    assert "4 private images" in said
+    assert "the label of every image" in said
+    assert "First run of this kind: no estimate yet." in said
+
+
+def test_the_estimate_comes_from_runs_like_this_one(store: RunStore) -> None:
+    seed_run(store)
+    assert "About 10 s, judging by 1 run of this setup." in texts(visit(attack="idlg"))
+    assert "Up to 1 min, judging by 1 run of this kind." in texts(
+        visit(attack="idlg", attack__restarts="1", attack__iterations="600")
+    )
+    assert "no estimate yet" in texts(visit(attack="idlg", model="convnet"))
+
+
+def test_a_choice_that_changes_the_model_is_pointed_out() -> None:
+    assert "BatchNorm is in eval mode" in texts(visit(model="resnet18"))
+    assert "BatchNorm is in train mode" in texts(visit(model="resnet18", model__mode="train"))
+
+
+def picture_file(width: int = 40) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((width, width, 3), np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_own_pictures_become_part_of_the_setup(store: RunStore) -> None:
+    test = visit(attack="dlg")
+    test.selectbox(key="setup.dataset").set_value("upload").run()
+    assert button(test, "Start").disabled
+    assert "Use only pictures that you may use" in texts(test)
+    test.get("file_uploader")[0].upload("my cat.png", picture_file()).run()
+    button(test, "Start").click().run()
+    (run,) = store.runs()
+    assert [picture.name for picture in run.spec.dataset.pictures] == ["my cat"]
+
+
+def test_a_file_that_is_no_picture_is_refused_in_one_sentence(store: RunStore) -> None:
+    test = visit(attack="dlg")
+    test.selectbox(key="setup.dataset").set_value("upload").run()
+    test.get("file_uploader")[0].upload("cat.png", b"<script>alert(1)</script>").run()
+    assert button(test, "Start").disabled
+    assert any("cat" in warning.value for warning in test.warning)
+    assert store.count() == 0
+
+
+# The lab with a run.
+
+
+@pytest.mark.parametrize("run_id", ["0" * 16, "nonsense", "../../etc/passwd", "<b>x</b>", "1; DROP TABLE run"])
+def test_an_unknown_run_gives_one_friendly_sentence(run_id: str) -> None:
+    test = visit(run=run_id)
+    assert "There is no run with this address" in texts(test)
+    assert run_id not in texts(test)
+    assert not button(test, "Start").disabled
+
+
+def test_a_finished_run_answers_the_question(store: RunStore) -> None:
+    test = visit(run=seed_run(store))
+    said = texts(test)
+    assert "**Recovered: the image" in said
+    assert "finished" in said
+    assert "Scores of this attack and of blind guesses" in said
+    assert "LPIPS is not available" in said
+    assert "self-test passed" in said
+    assert "Withheld: the images, the label of every image." in said
+    assert not [b.label for b in test.button if b.label in ("Pause", "Step", "Stop")]
+
+
+def test_a_recovery_is_a_warning_and_nothing_is_called_safe(store: RunStore) -> None:
+    recovered, failed = visit(run=seed_run(store)), visit(run=seed_run(store, closeness=0.2))
+    assert any("Recovered" in warning.value for warning in recovered.warning)
+    assert any("Not recovered by this attack within this budget" in info.value for info in failed.info)
+    assert " safe" not in texts(failed)
+
+
+def test_original_reconstruction_and_difference_have_words_for_those_who_cannot_see_them(store: RunStore) -> None:
+    shown = pictures(visit(run=seed_run(store)))
+    for name in ("Original", "Reconstruction", "Difference"):
+        assert any(alt.startswith(name) and url.startswith("data:image/png") for alt, url in shown.items())
+
+
+def test_the_curves_show_what_was_recorded(store: RunStore) -> None:
+    loss, quality = figures(visit(run=seed_run(store)))
+    assert loss["x"] == quality["x"] == list(range(10, 101, 10))
+    assert {s["name"] for s in loss["series"]} == {"total", "matching", "total variation"}
+    assert [g["label"] for g in quality["guides"]] == ["mean color", "gray"]
+    assert loss["alt"].startswith("Loss")
+    assert quality["alt"].startswith("Quality")
+
+
+def test_one_slider_moves_pictures_curves_and_numbers(store: RunStore) -> None:
+    test = visit(run=seed_run(store))
+    before, psnr = pictures(test), test.metric[0].value
+    test.select_slider[0].set_value(30).run()
+    assert pictures(test) != before
+    assert test.metric[0].value != psnr
+    assert {figure["cursor"] for figure in figures(test)} == {30}
+    test.select_slider[0].set_value(100).run()
+    assert {figure["cursor"] for figure in figures(test)} == {None}
+
+
+def test_every_figure_has_a_table(store: RunStore) -> None:
+    test = visit(run=seed_run(store))
+    for figure, caption in (("loss", "Loss by iteration"), ("quality", "Quality by iteration")):
+        assert caption not in texts(test)
+        test.session_state[f"{figure}-table"] = True
+        test.run()
+        assert caption in texts(test)
+
+
+def test_a_batch_shows_its_best_and_its_worst_image(store: RunStore) -> None:
+    said = texts(visit(run=seed_run(store, AuditSpec(batch_size=4, knowledge=Knowledge(labels=True)), closeness=0.9)))
+    assert "Closest to its original" in said
+    assert "Furthest from its original" in said
+
+
+def test_a_failed_run_says_why(store: RunStore) -> None:
+    run_id = seed_run(store, status=Status.FAILED, reached=30, error="The machine ran out of memory.")
+    assert [error.value for error in visit(run=run_id).error] == ["The machine ran out of memory."]
+
+
+def test_a_stopped_run_keeps_its_best_and_says_how_far_it_came(store: RunStore) -> None:
+    said = texts(visit(run=seed_run(store, status=Status.STOPPED, reached=40)))
+    assert "Stopped after 40 of 100 iterations." in said
+
+
+def test_a_failed_self_test_is_said_first(store: RunStore) -> None:
+    test = visit(run=seed_run(store, passed=False))
+    assert test.error[0].value == "Self-test False."
+
+
+def test_likely_causes_of_a_failure_are_told(store: RunStore) -> None:
+    said = texts(visit(run=seed_run(store, reached=40, closeness=0.4)))
+    assert "The search ended before its update matched." in said
+
+
+def test_a_run_of_another_version_is_shown_as_far_as_possible(store: RunStore, installation: Path) -> None:
+    run_id = seed_run(store)
+    make_unreadable(f"sqlite:///{installation / 'gia.db'}", run_id)
+    assert "A run of another version" in texts(visit(run=run_id))
+
+
+def test_a_live_run_is_paused_stepped_resumed_and_stopped(store: RunStore) -> None:
+    run_id = seed_run(store, status=Status.RUNNING, reached=60)
+    test = visit(run=run_id)
+    assert button(test, "Step").disabled
+    button(test, "Pause").click().run()
+    assert store.run(run_id).control is Control.PAUSE
+    button(test, "Step").click().run()
+    assert store.run(run_id).steps_granted == 1
+    button(test, "Resume").click().run()
+    assert store.run(run_id).control is Control.RUN
+    button(test, "Stop").click().run()
+    assert store.run(run_id).status is Status.STOPPING
+    assert button(test, "Stop").disabled
+
+
+def test_a_live_run_follows_its_newest_frame_until_it_is_scrubbed(store: RunStore) -> None:
+    run_id = seed_run(store, status=Status.RUNNING, reached=60)
+    test = visit(run=run_id)
+    assert test.slider[0].value == 60
+    test.slider[0].set_value(25).run()
+    assert {figure["cursor"] for figure in figures(test)} == {24}
+    assert test.slider[0].value == 25
+    test.slider[0].set_value(100).run()
+    assert test.slider[0].value == 60
+
+
+def test_opening_a_run_loads_its_setup(store: RunStore) -> None:
+    spec = AuditSpec(attack=DLG(restarts=2), seed=3)
+    test = visit(run=seed_run(store, spec))
+    assert test.session_state[location.DRAFT] == spec
+    assert "another setup" not in texts(test)
+    test.selectbox(key="setup.attack").set_value("inverting-gradients").run()
+    assert "another setup" in texts(test)
+    button(test, "Show its setup").click().run()
+    assert test.session_state[location.DRAFT] == spec
+
+
+def test_runs_under_way_are_shown_on_every_page(store: RunStore) -> None:
+    seed_run(store, status=Status.RUNNING, reached=60)
+    for page in (LAB, RUNS, DOCTOR):
+        test = visit(page)
+        assert any("running" in found.label for found in test.sidebar.button)
+
+
+def test_every_page_reminds_of_responsible_use() -> None:
+    for page in (LAB, RUNS, DOCTOR):
+        assert "as sensitive as the originals" in "".join(caption.value for caption in visit(page).sidebar.caption)
+
+
+# The list of runs.
+
+
+def test_without_runs_the_list_leads_to_the_lab() -> None:
+    assert "No runs yet" in texts(visit(RUNS))
+
+
+def test_the_list_shows_setup_status_score_and_thumbnails(store: RunStore) -> None:
+    run_id = seed_run(store, AuditSpec(defenses=(Pruning(), GaussianNoise())))
+    test = visit(RUNS)
+    said = texts(test)
+    for words in ("finished", "iDLG", "Photographs", "LeNet", "Pruning + Gaussian noise", "PSNR 100.0 dB", run_id):
+        assert words in said
+    assert len(pictures(test)) == 2
+
+
+def test_filters_narrow_the_list(store: RunStore) -> None:
+    kept = seed_run(store, AuditSpec(attack=DLG()))
+    gone = seed_run(store)
+    test = visit(RUNS)
+    test.selectbox(key="runs-attack").set_value("dlg").run()
+    assert kept in texts(test)
+    assert gone not in texts(test)
+    test.multiselect(key="runs-status").set_value([Status.FAILED]).run()
+    assert "No run matches these filters" in texts(test)
+
+
+def test_a_long_list_comes_in_pages(store: RunStore) -> None:
+    ids = [store.submit(AuditSpec(seed=seed)) for seed in range(15)]
+    test = visit(RUNS)
+    assert "15 runs" in texts(test)
+    assert sum(run_id in texts(test) for run_id in ids) == 12
+
+
+def test_a_run_is_deleted_only_after_a_question(store: RunStore) -> None:
+    run_id = seed_run(store)
+    test = visit(RUNS)
+    test.button(key=f"delete-{run_id}").click().run()
+    assert "cannot be undone" in texts(test)
+    assert store.count() == 1
+
+
+def test_a_run_is_opened_again_with_its_setup(store: RunStore) -> None:
+    spec = AuditSpec(attack=DLG(restarts=2), seed=3)
+    run_id = seed_run(store, spec)
+    test = visit(RUNS)
+    test.button(key=f"again-{run_id}").click().run()
+    assert test.session_state[location.DRAFT] == spec
+    assert test.session_state[session.RUN] is None
+
+
+# The rest.
+
+
+def test_the_doctor_reports_and_names_no_folder(installation: Path) -> None:
+    said = texts(visit(DOCTOR)) + visit(DOCTOR).code[0].value
+    assert "Python" in said
+    assert "Data set" in said
+    assert str(installation) not in said
+
+
+@pytest.mark.parametrize("page", [LAB, RUNS, DOCTOR])
+def test_a_broken_store_is_one_sentence_and_no_traceback(page: str, installation: Path) -> None:
+    (installation / "gia.db").write_text("this is no database" * 100)
+    test = visit(page)
+    assert test.error[0].value.startswith("The store's file is damaged")
+    assert str(installation) not in texts(test)
+
+
+def test_the_doctor_works_without_a_store(installation: Path) -> None:
+    (installation / "gia.db").write_text("this is no database" * 100)
+    test = visit(DOCTOR)
+    assert "1 of" in test.error[-1].value
+    assert "Python" in texts(test)
+
+
+def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIA_CPUS_PER_RUN", "many")
+    assert any("GIA_CPUS_PER_RUN" in error.value for error in visit().error)
+
+
+def test_the_live_view_recovers_when_the_store_does(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gia_core.store import StoreError
+
+    run_id = seed_run(store, status=Status.RUNNING, reached=60)
+    test = visit(run=run_id)
+    real: Callable = RunStore.events
+
+    def broken(*_: object, **__: object) -> list:
+        raise StoreError("The store is busy; it is tried again.")
+
+    monkeypatch.setattr(RunStore, "events", broken)
+    assert any("The store is busy" in error.value for error in test.run().error)
+    monkeypatch.setattr(RunStore, "events", real)
+    assert not test.run().error

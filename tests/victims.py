@@ -1,0 +1,69 @@
+"""Small victims, clients and observations for tests of attacks and defenses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from gia_core.clients import FedSGD
+from gia_core.types import Batch, ClientRule, Observation, Round, Update
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def small_network(
+    activation: Callable[[], nn.Module] = nn.Sigmoid, *, classes: int = 4, bias: bool = True, seed: int = 0
+) -> nn.Module:
+    """Two layers on 1 × 8 × 8 images, with weights large enough for a smooth inversion."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), activation(), nn.Linear(32, classes, bias=bias))
+    rng = generator(seed)
+    for parameter in model.parameters():
+        nn.init.uniform_(parameter, -0.5, 0.5, generator=rng)
+    return model.eval()
+
+
+def batch_norm_network(*, classes: int = 4) -> nn.Module:
+    """A convolution with BatchNorm in training mode, whose statistics every forward pass would like to change."""
+    torch_state = torch.random.get_rng_state()
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Sigmoid(), nn.Flatten(), nn.Linear(256, classes)
+    )
+    torch.random.set_rng_state(torch_state)
+    rng = generator(1)
+    for parameter in model.parameters():
+        nn.init.uniform_(parameter, -0.5, 0.5, generator=rng)
+    return model.train()
+
+
+def private_batch(size: int = 1, *, classes: int = 4, seed: int = 0) -> Batch:
+    """Smooth random pictures of 1 × 8 × 8 pixels."""
+    rng = generator(seed)
+    coarse = torch.rand(size, 1, 3, 3, generator=rng)
+    images = nn.functional.interpolate(coarse, size=8, mode="bilinear", align_corners=True)
+    return Batch(images, torch.randint(classes, (size,), generator=rng))
+
+
+def observation(
+    model: nn.Module,
+    batch: Batch,
+    *,
+    rule: ClientRule | None = None,
+    update: Update | None = None,
+    labels: bool = False,
+    classes: int = 4,
+) -> Observation:
+    """What the server sees of an undefended client, or of one that sent ``update``."""
+    rule = rule or FedSGD()
+    return Observation(
+        rounds=(Round(model, rule(model, batch) if update is None else update),),
+        rule=rule,
+        expect=lambda update: update,
+        image_shape=(1, 8, 8),
+        batch_size=len(batch.images),
+        num_classes=classes,
+        labels=batch.labels if labels else None,
+    )

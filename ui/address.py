@@ -1,0 +1,120 @@
+"""A setup as the query string of a link, and back; pure.
+
+The visible choices always appear by name, everything else only where it differs from its default, under its path:
+``?dataset=photos&model=lenet&batch_size=1&attack=dlg&attack.restarts=3&defenses=pruning&defenses.0.ratio=0.99``.
+A link can be read, and written, by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from gia_core.spec import AuditSpec
+
+RUN = "run"
+"""The one other parameter: the run that is shown."""
+
+RUN_ID = re.compile(r"[0-9a-f]{16}")
+
+ALWAYS = ("dataset", "model", "batch_size", "attack")
+
+
+def to_query(spec: AuditSpec) -> dict[str, str]:
+    """Parameters that ``from_query`` turns back into ``spec``; without a data set that holds pictures of its own."""
+    query, usual = {}, AuditSpec()
+    for name in AuditSpec.model_fields:
+        value = getattr(spec, name)
+        if name == "defenses" or not holds_components(value):
+            query.update(dict(written(name, value, getattr(usual, name), always=name in ALWAYS)))
+    return query
+
+
+def holds_components(value: Any) -> bool:
+    """Whether a component is made of others, as one with uploaded pictures is: too long for a link."""
+    parts = (getattr(value, name) for name in type(value).model_fields) if isinstance(value, BaseModel) else ()
+    return any(isinstance(part, tuple) and any(isinstance(item, BaseModel) for item in part) for part in parts)
+
+
+def from_query(query: Mapping[str, str]) -> AuditSpec | None:
+    """The setup that ``query`` describes; None where it describes none. Raises ValueError, in one sentence."""
+    own = {path: value for path, value in query.items() if path.split(".")[0] in AuditSpec.model_fields}
+    if not own:
+        return None
+    try:
+        return AuditSpec.model_validate(nested(own))
+    except (ValidationError, ValueError, TypeError, KeyError, IndexError):
+        raise ValueError("The link holds a setup that this version cannot read, so the usual one is shown.") from None
+
+
+def written(path: str, value: Any, default: Any, *, always: bool = False) -> Iterator[tuple[str, str]]:
+    """Path and text of everything in ``value`` that differs from ``default``."""
+    if isinstance(value, BaseModel):
+        yield from written_component(path, value, default, always=always)
+    elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+        yield path, ",".join(part.name for part in value)
+        for i, part in enumerate(value):
+            yield from written(f"{path}.{i}", part, part)
+    elif always or value != default:
+        yield path, as_text(value)
+
+
+def written_component(path: str, value: BaseModel, default: Any, *, always: bool) -> Iterator[tuple[str, str]]:
+    """A component is its name, where it has one, and what differs from the defaults of its own kind."""
+    if "name" in type(value).model_fields and (always or type(value) is not type(default)):
+        yield path, value.name
+    for name, field in type(value).model_fields.items():
+        if name != "name":
+            own = field.get_default(call_default_factory=True)
+            yield from written(f"{path}.{name}", getattr(value, name), own)
+
+
+def nested(query: Mapping[str, str]) -> dict[str, Any]:
+    """Dotted paths as the nested JSON that ``AuditSpec`` validates."""
+    tree: dict[str, Any] = {}
+    for path, text in sorted(query.items()):
+        head, *rest = path.split(".")
+        if head == "defenses":
+            place_defense(tree, rest, text)
+        elif not rest:
+            tree[head] = {"name": text, **tree.get(head, {})} if is_choice(head) else as_value(text)
+        else:
+            branch = tree.setdefault(head, {})
+            if is_choice(head):
+                branch.setdefault("name", getattr(AuditSpec(), head).name)
+            branch[".".join(rest)] = as_value(text)
+    return tree
+
+
+def place_defense(tree: dict[str, Any], rest: list[str], text: str) -> None:
+    """``defenses`` names them in order, and comes first; ``defenses.0.ratio`` sets a field of the first one."""
+    if not rest:
+        tree["defenses"] = [{"name": name} for name in text.split(",") if name]
+    else:
+        tree["defenses"][int(rest[0])][".".join(rest[1:])] = as_value(text)
+
+
+def is_choice(field: str) -> bool:
+    return hasattr(getattr(AuditSpec(), field), "name")
+
+
+def as_text(value: Any) -> str:
+    """Text as it is, everything else as JSON; text that looks like JSON is quoted."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        json.loads(value)
+    except ValueError:
+        return value
+    return json.dumps(value)
+
+
+def as_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,98 @@
+"""The left half of the lab: questions, the setup, what to know before the start, and Start."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from gia_core.spec import AuditSpec
+from gia_core.store import StoreError
+
+from . import location, preflight, session, setup
+from .scenarios import SCENARIOS, Scenario
+from .setup import Draft
+
+SCENARIO = "scenario"
+"""The question that was asked last."""
+
+
+def draw() -> Draft:
+    """The whole column; starts a run where Start was pressed."""
+    questions()
+    draft = setup.draw(st.session_state[location.SEED], session.settings().home)
+    st.session_state[location.DRAFT] = draft.spec
+    if draft.spec is not None:
+        knowledge_card(draft.spec)
+    start(draft)
+    return draft
+
+
+def questions() -> None:
+    """One click asks a question: it fills in the whole setup."""
+    with st.container(key="questions", gap="xsmall"):
+        st.markdown("**Ask a question**")
+        for i, scenario in enumerate(SCENARIOS):
+            asked = is_asked(scenario)
+            with st.container(key=f"scenario-{'asked' if asked else i}", gap="xxsmall"):
+                st.button(
+                    scenario.question,
+                    key=f"ask-{i}",
+                    icon=scenario.icon,
+                    width="stretch",
+                    on_click=ask,
+                    args=(scenario,),
+                )
+                if asked:
+                    st.caption(scenario.look_for)
+
+
+def ask(scenario: Scenario) -> None:
+    """Fill in the setup and put the run aside that was looked at, if another setup made it."""
+    location.load(scenario.spec)
+    run = session.selected_run()
+    if run is not None and run.spec != scenario.spec:
+        session.select_run(None)
+
+
+def is_asked(scenario: Scenario) -> bool:
+    return st.session_state.get(location.DRAFT) == scenario.spec
+
+
+def knowledge_card(spec: AuditSpec) -> None:
+    with st.container(border=True, key="knowledge", gap="xsmall"):
+        st.markdown("**What the attacker is granted**")
+        st.caption(":material/check: " + ", ".join(preflight.granted(spec)))
+        st.caption(":material/close: Not: " + ", ".join(preflight.withheld(spec)))
+    for caution in preflight.cautions(spec):
+        st.caption(f":material/warning: {caution}")
+
+
+def start(draft: Draft) -> None:
+    """Start, or every reason why not; and the setup as a link."""
+    for obstacle in draft.obstacles:
+        st.warning(obstacle, icon=":material/block:")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="start"):
+        pressed = st.button(
+            "Start", type="primary", icon=":material/play_arrow:", disabled=bool(draft.obstacles), width="stretch"
+        )
+        with st.popover("Copy link", icon=":material/link:", disabled=draft.spec is None):
+            if draft.spec is not None:
+                st.caption("Opens the lab with exactly this setup. Uploaded pictures are not part of it.")
+                st.code(location.link(draft.spec), language=None, wrap_lines=True)
+    if draft.spec is None:
+        return
+    st.caption(":material/timer: " + preflight.estimate(draft.spec, session.store()))
+    if pressed and not is_under_way(draft.spec):
+        submit(draft.spec)
+
+
+def is_under_way(spec: AuditSpec) -> bool:
+    """Whether the run that is looked at is this very one: a double click asks for one run, not two."""
+    run = session.selected_run()
+    return run is not None and not run.status.is_over and run.spec == spec
+
+
+def submit(spec: AuditSpec) -> None:
+    try:
+        session.select_run(session.store().submit(spec))
+    except (ValueError, StoreError) as error:
+        st.error(str(error), icon=":material/block:")

@@ -1,0 +1,175 @@
+"""The live view of one run: a fragment that reads what is new twice a second, and stops when the run is over."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from gia_core.store import Run, Status
+
+from . import charts, frames, images, result, session, titles
+from .history import History, Point
+
+EVERY = 0.5
+"""Seconds between two looks. Frames that change more often than twice a second would flicker for some people."""
+
+COLORS = {"queued": "gray", "running": "blue", "paused": "orange", "stopping": "orange"} | {
+    "stopped": "orange",
+    "finished": "green",
+    "failed": "red",
+}
+ICONS = {"queued": "hourglass_empty", "running": "play_arrow", "paused": "pause", "stopping": "stop_circle"} | {
+    "stopped": "stop",
+    "finished": "check",
+    "failed": "error",
+}
+QUIET = {"delta_color": "off", "delta_arrow": "off"}
+"""A note under a number, not a change for the better or the worse."""
+HISTORY = "history"
+
+
+def follow(run: Run) -> None:
+    """Draw the run, again and again while it is under way."""
+    st.fragment(look, run_every=None if run.status.is_over else EVERY)(run.id, buttons_of(run))
+
+
+def buttons_of(run: Run) -> tuple[object, ...]:
+    """What the buttons outside the fragment depend on."""
+    return run.control, run.status.is_over, run.status is Status.QUEUED
+
+
+def look(run_id: str, drawn: tuple[object, ...]) -> None:
+    """One turn: read and draw; where the run is over or its buttons are out of date, draw the whole page once more."""
+    with session.explained():
+        try:
+            run = session.store().run(run_id)
+            history = read(run_id)
+        except KeyError:
+            st.info("This run was deleted.", icon=":material/delete:")
+            return
+        draw(run, history)
+        if buttons_of(run) != drawn:
+            st.rerun()
+
+
+def read(run_id: str) -> History:
+    """The run's events, those of earlier turns from this session's memory."""
+    kept = st.session_state.get(HISTORY)
+    if kept is None or kept[0] != run_id:
+        kept = st.session_state[HISTORY] = (run_id, History())
+    kept[1].add(session.store().events(run_id, after=kept[1].seq))
+    return kept[1]
+
+
+def draw(run: Run, history: History) -> None:
+    header(run, history)
+    result.self_test(history)
+    if run.status.is_over:
+        result.headline(run, history)
+    place = st.container(key="pictures")  # stands above the slider that decides what is in it
+    truth, frame = frames.choose(run, history)
+    point = history.at(frame.iteration) if frame else None
+    with place:
+        pictures(history, truth, frame.png if frame else None, point)
+    if point is not None:
+        numbers(history, point)
+    if history.last is not None:
+        at = frame.iteration if frame else history.last.iteration
+        charts.draw(run, history, cursor=at if at < history.last.iteration else None)
+    if run.status.is_over:
+        result.details(run, history, truth, frame.png if frame else None)
+
+
+def header(run: Run, history: History) -> None:
+    """Status, how far it is, how long it took and may still take."""
+    status = str(run.status)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="status"):
+        st.badge(status, color=COLORS[status])
+        st.caption(where(run, history), width="stretch")
+        if capture := (history.started or {}).get("capture"):
+            st.caption(
+                f"self-test {'passed' if capture['passed'] else 'failed'}", width="content", help=capture["message"]
+            )
+    last = history.last
+    if not run.status.is_over:
+        st.progress(min(1.0, last.iteration / last.iterations) if last else 0.0)
+
+
+def where(run: Run, history: History) -> str:
+    last = history.last
+    if last is None:
+        return waiting(run, history)
+    words = [f"iteration **{last.iteration:,}** of {last.iterations:,}", f"{titles.duration(last.elapsed)} elapsed"]
+    if run.status is Status.RUNNING and last.rate:
+        words.append(f"up to {titles.duration((last.iterations - last.iteration) / last.rate)} left")
+    return " · ".join(words)
+
+
+def waiting(run: Run, history: History) -> str:
+    """What is going on before the first iteration."""
+    if run.status.is_over:
+        return "no iteration was recorded"
+    if run.status is Status.QUEUED:
+        return "waiting for a free worker" if session.store().runner_alive() else "starting the worker…"
+    if history.started:
+        return "the update is captured, the attack begins"
+    if training := history.training:
+        words = f"training the model first: epoch {training['epoch']} of {training['epochs']}"
+        return words + (f", accuracy {training['accuracy']:.0%}" if training.get("accuracy") is not None else "")
+    return "preparing the data and the model"
+
+
+def pictures(history: History, truth: bytes | None, reconstruction: bytes | None, point: Point | None) -> None:
+    """Original, reconstruction and difference, side by side, every pixel a square."""
+    count = len((history.started or {}).get("labels") or [1])
+    names = (history.started or {}).get("label_names") or []
+    for column, (name, sprite) in zip(st.columns(3, gap="small"), sprites(truth, reconstruction).items(), strict=True):
+        with column:
+            if sprite is None:
+                st.html(f'<div class="gia-nothing" role="img" aria-label="{name}: not there yet"></div>')
+            else:
+                st.image(images.grid(sprite, count), width="stretch", alt=described(name, count, names, point))
+            st.caption(caption(name, names, point))
+
+
+def sprites(truth: bytes | None, reconstruction: bytes | None) -> dict[str, bytes | None]:
+    both = truth is not None and reconstruction is not None
+    difference = images.difference(truth, reconstruction) if both else None
+    return {"Original": truth, "Reconstruction": reconstruction, "Difference": difference}
+
+
+def caption(name: str, names: list[str], point: Point | None) -> str:
+    match name:
+        case "Original":
+            return "**Original**" + (f": {names[0]}" if len(names) == 1 else "")
+        case "Reconstruction":
+            after = f" after {point.iteration:,} iterations" if point else ""
+            return f"**Reconstruction**{after}"
+        case _:
+            return "**Difference**, true to scale: black is equal"
+
+
+def described(name: str, count: int, names: list[str], point: Point | None) -> str:
+    """Alternative text, made from the data."""
+    what = f"{count} images" if count > 1 else f"one image, {names[0]}" if names else "one image"
+    match name:
+        case "Original":
+            return f"Original: {what}"
+        case "Reconstruction":
+            psnr = point.mean("psnr") if point else None
+            return f"Reconstruction of {what}" + (f", mean PSNR {psnr:.1f} dB" if psnr is not None else "")
+        case _:
+            return f"Difference between original and reconstruction of {what}"
+
+
+def numbers(history: History, point: Point) -> None:
+    """The scores of the images above, each beside the closest blind guess."""
+    grid = st.grid(4, min_column_width=105)
+    for metric in ("psnr", "ssim", "lpips"):
+        value = point.mean(metric)
+        guess = next(iter(history.blind_guess(metric, higher=titles.HIGHER_IS_CLOSER[metric]).values()), None)
+        note = None if guess is None else f"blind guess {titles.number(guess, metric)}"
+        value_text = titles.number(value, metric)
+        grid.metric(titles.METRICS[metric], value_text, note, help=titles.EXPLAINED[metric], **QUIET)
+    accuracy = point.label_accuracy
+    found, note = ("—", "known to the attacker") if accuracy is None else (f"{accuracy:.0%}", "of the batch")
+    grid.metric("Labels found", found, note, help=titles.EXPLAINED["labels"], **QUIET)

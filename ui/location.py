@@ -1,0 +1,97 @@
+"""The address of the page is its state: which run is shown, and the setup beside it.
+
+A link, a refresh and the browser's back and forward buttons arrive as a query string that this session did not write.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import streamlit as st
+
+from gia_core.spec import AuditSpec
+
+from . import address, forms, session
+from .scenarios import SCENARIOS
+
+SEED = "seed"
+"""The setup that was last loaded; the widgets show it until they are changed."""
+DRAFT = "draft"
+"""The setup that the form described when it was last drawn."""
+NOTICE = "notice"
+"""One sentence about a link that could not be read."""
+WRITTEN = "address written"
+WRITTEN_AT = "address written at"
+PAGE = "page"
+SETTLED = 1.5
+"""Seconds after which the browser has taken over an address; a click that it sends before still carries the old one."""
+
+
+def enter_page(name: str) -> None:
+    """Note which page is drawn; Streamlit drops the query string when a page is chosen from the menu."""
+    if st.session_state.get(PAGE) != name:
+        st.session_state[PAGE] = name
+        st.session_state.pop(WRITTEN, None)
+
+
+def arrive() -> None:
+    """Load what the address says, where it is not what this session wrote itself."""
+    query = st.query_params.to_dict()
+    known = st.session_state.get(WRITTEN)
+    if SEED in st.session_state and known is None and not query:
+        return_to_draft()
+        return
+    if query == known or (known is not None and time.monotonic() - st.session_state[WRITTEN_AT] < SETTLED):
+        return
+    visit(query)
+
+
+def return_to_draft() -> None:
+    """Back from another page, where Streamlit has forgotten what the widgets of this one held."""
+    st.session_state[SEED] = st.session_state.get(DRAFT) or st.session_state[SEED]
+
+
+def visit(query: Mapping[str, str]) -> None:
+    session.select_run(query.get(address.RUN))
+    st.session_state.pop(NOTICE, None)
+    try:
+        spec = address.from_query(query)
+    except ValueError as error:
+        st.session_state[NOTICE] = str(error)
+        spec = None
+    load(spec or implied())
+
+
+def load(spec: AuditSpec) -> None:
+    """Let the form show ``spec``."""
+    st.session_state[SEED] = st.session_state[DRAFT] = spec
+    forms.forget()
+
+
+def implied() -> AuditSpec:
+    """The setup that an address without one means: the run's own, else that of the first question."""
+    run = session.selected_run()
+    return run.spec if run is not None and run.spec is not None else SCENARIOS[0].spec
+
+
+def write(spec: AuditSpec | None) -> None:
+    """Put the run and the setup into the address, the latter only where the run does not imply it."""
+    run_id = st.session_state.get(session.RUN)
+    query = {address.RUN: run_id} if run_id else {}
+    if spec is not None and spec != implied():
+        query |= address.to_query(spec)
+    if query != st.query_params.to_dict():
+        st.query_params.from_dict(query)
+        st.session_state[WRITTEN_AT] = time.monotonic()
+    st.session_state[WRITTEN] = query
+    st.session_state.setdefault(WRITTEN_AT, 0.0)
+
+
+def link(spec: AuditSpec, run_id: str | None = None) -> str:
+    """The whole address of a setup, or of a run."""
+    from urllib.parse import urlencode, urlsplit, urlunsplit
+
+    here = urlsplit(st.context.url or "http://127.0.0.1:8501")
+    query = {address.RUN: run_id} if run_id else address.to_query(spec)
+    return urlunsplit((here.scheme, here.netloc, "/", urlencode(query, safe=","), ""))

@@ -1,0 +1,109 @@
+"""What to know before Start: what the attacker is granted, how long it may take, what to be careful about."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from gia_core.spec import AuditSpec
+from gia_core.store import Run, RunStore, Status
+
+from . import titles
+
+LIKE_RUNS = 20
+"""Earlier runs that an estimate looks at."""
+
+
+def granted(spec: AuditSpec) -> list[str]:
+    """What the attacker knows, one phrase each."""
+    batch = titles.plural(spec.batch_size, "private image")
+    known = [
+        "the model with all its weights",
+        f"the update that the client sends ({titles.title(type(spec.client))})",
+        f"that it comes from {batch}",
+        "how many classes there are",
+    ]
+    for name, value in spec.knowledge:
+        if value is True:
+            known.append(in_words(name))
+        elif isinstance(value, str) and value != "none" and has_more_than_one_step(spec):
+            known.append(f"{titles.label(name).lower()} ({value})")
+    return known
+
+
+def withheld(spec: AuditSpec) -> list[str]:
+    """What the attacker has to do without."""
+    missing = ["the images"]
+    for name, value in spec.knowledge:
+        relevant = name != "defense" or bool(spec.defenses)
+        if value is False and relevant:
+            missing.append(in_words(name))
+        elif value == "none" and has_more_than_one_step(spec):
+            missing.append(titles.label(name).lower())
+    return missing
+
+
+def in_words(name: str) -> str:
+    """A yes-or-no field of ``Knowledge`` as a noun phrase."""
+    return {"labels": "the label of every image", "defense": "which defense the client uses"}.get(
+        name, titles.label(name).lower()
+    )
+
+
+def has_more_than_one_step(spec: AuditSpec) -> bool:
+    """Whether there is any local training that an attacker could know of."""
+    return bool(type(spec.client).model_fields.keys() - {"name"})
+
+
+def cautions(spec: AuditSpec) -> list[str]:
+    """Choices that change the model, or how easily it gives its data away, one sentence each."""
+    model = spec.model
+    found = []
+    if getattr(model, "normalization", None) == "batch":
+        if getattr(model, "mode", None) == "eval":
+            found.append(
+                "BatchNorm is in eval mode: the client uses stored statistics that the attacker has too. "
+                "This is the easiest case for the attack; real clients train in train mode."
+            )
+        else:
+            found.append(
+                "BatchNorm is in train mode: the client uses statistics of its private batch that the attacker "
+                "does not have, so the attack simulates them."
+            )
+    if epochs := getattr(model, "training", 0):
+        found.append(f"The model is trained for {titles.plural(epochs, 'epoch')} first; a trained model leaks less.")
+    return found
+
+
+def estimate(spec: AuditSpec, store: RunStore) -> str:
+    """How long the attack may take, judging by earlier runs like it."""
+    earlier = store.runs(
+        limit=LIKE_RUNS,
+        statuses=(Status.FINISHED, Status.STOPPED),
+        attack=spec.attack.name,
+        model=spec.model.name,
+        dataset=spec.dataset.name,
+    )
+    same = [run for run in earlier if is_like(run, spec)]
+    times = [
+        run.progress["elapsed"] for run in same if run.status is Status.FINISHED and run.spec.attack == spec.attack
+    ]
+    if times:
+        return f"About {titles.duration(median(times))}, judging by {titles.plural(len(times), 'run')} of this setup."
+    rates = [rate for run in same if (rate := run.progress.get("rate"))]
+    if not rates:
+        return "First run of this kind: no estimate yet."
+    seconds = planned_iterations(spec) / median(rates)
+    return f"Up to {titles.duration(seconds)}, judging by {titles.plural(len(rates), 'run')} of this kind."
+
+
+def is_like(run: Run, spec: AuditSpec) -> bool:
+    """Whether a run had the same model, image size and batch size, and recorded how fast it was."""
+    done = run.spec
+    if done is None or run.progress is None or done.model != spec.model or done.batch_size != spec.batch_size:
+        return False
+    return getattr(done.dataset, "size", None) == getattr(spec.dataset, "size", None)
+
+
+def planned_iterations(spec: AuditSpec) -> int:
+    """If no trial ends early; closed forms take one."""
+    return int(getattr(spec.attack, "iterations", 1) * getattr(spec.attack, "restarts", 1))

@@ -1,0 +1,167 @@
+"""The setup: five visible choices, everything else folded away; all of it drawn from the catalogs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from pydantic import ValidationError
+
+from gia_core.attacks import Attack
+from gia_core.clients import Client
+from gia_core.component import Component
+from gia_core.datasets import Dataset
+from gia_core.defenses import Defense
+from gia_core.models import Model
+from gia_core.spec import MAX_BATCH, AuditSpec, Knowledge, Victim, kinds
+
+from . import forms, titles, uploads
+from .forms import PREFIX, Problems, seeded
+
+CATALOGS = {"dataset": kinds(Dataset), "model": kinds(Model), "attack": kinds(Attack), "client": kinds(Client)}
+DEFENSES = kinds(Defense)
+LABELS = {"dataset": "Data set", "model": "Model", "attack": "Attack", "client": "Client"}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What the form describes now."""
+
+    spec: AuditSpec | None
+    """None where an input is not valid."""
+    obstacles: tuple[str, ...]
+    """Every reason why it cannot be started, one sentence each."""
+
+
+def draw(seed: AuditSpec, home: Path) -> Draft:
+    """Draw the form, which begins as ``seed``, and return what it describes.
+
+    The fields are drawn before the five choices that stand above them, since those mark what does not fit the rest.
+    """
+    problems = Problems()
+    chosen = choices(seed)
+    data, uploader, rest = st.container(), st.container(), st.container()
+    with uploader:
+        pictures = uploads.draw(chosen["dataset"], seed.dataset, problems)
+    with st.expander("Advanced", icon=":material/tune:", key="advanced"):
+        values = advanced(chosen, seed, pictures, problems)
+    spec = assembled(values, problems)
+    objections = spec.objections(home) if spec else []
+    with data:
+        pick("dataset", spec, home)
+    with rest:
+        model, batch = st.columns([3, 2], gap="small")
+        with model:
+            pick("model", spec, home)
+        batch_help = AuditSpec.model_fields["batch_size"].description
+        batch.number_input("Batch size", 1, MAX_BATCH, key=PREFIX + "batch_size", help=batch_help)
+        pick("attack", spec, home)
+        pick_defenses()
+    reasons = dict.fromkeys((*problems.sentences, *(objection.reason for objection in objections)))
+    return Draft(spec, tuple(reasons))
+
+
+def choices(seed: AuditSpec) -> dict[str, Any]:
+    """The kind that is chosen of each catalog, the defenses in order, and the batch size: what the widgets hold now."""
+    for name in CATALOGS:
+        seeded(PREFIX + name, getattr(seed, name).name)
+    seeded(PREFIX + "defenses", list(dict.fromkeys(defense.name for defense in seed.defenses)))
+    seeded(PREFIX + "batch_size", seed.batch_size)
+    held = st.session_state
+    chosen: dict[str, Any] = {name: catalog[held[PREFIX + name]] for name, catalog in CATALOGS.items()}
+    chosen["defenses"] = [DEFENSES[name] for name in held[PREFIX + "defenses"]]
+    return chosen
+
+
+def pick(name: str, spec: AuditSpec | None, home: Path) -> None:
+    """One visible choice, with what each option would need if it does not fit the rest of the setup."""
+    catalog = CATALOGS[name]
+    marks = {option: misfit(spec, name, kind, home) for option, kind in catalog.items()} if spec else {}
+
+    def shown(option: str) -> str:
+        return titles.title(catalog[option]) + (f" · {marks[option]}" if marks.get(option) else "")
+
+    st.selectbox(LABELS[name], catalog, key=PREFIX + name, format_func=shown, help=explained(catalog))
+
+
+def misfit(spec: AuditSpec, name: str, kind: type[Component], home: Path) -> str | None:
+    """Why ``kind`` cannot take its place in ``spec``; None where it can, or where something else is the obstacle."""
+    if getattr(spec, name).name == kind.model_fields["name"].default:
+        return None
+    try:
+        other = spec.model_copy(update={name: kind()})
+    except ValidationError:
+        return None
+    known = spec.objections(home)
+    return next((objection.reason for objection in other.objections(home) if objection not in known), None)
+
+
+def pick_defenses() -> None:
+    st.multiselect(
+        "Defense",
+        DEFENSES,
+        key=PREFIX + "defenses",
+        format_func=lambda name: titles.title(DEFENSES[name]),
+        placeholder="None: the update is sent as it is",
+        help="Several can be stacked; the first one acts first.\n\n" + explained(DEFENSES),
+    )
+
+
+def explained(catalog: dict[str, type[Component]]) -> str:
+    """Every option in a sentence, as Markdown."""
+    return "\n".join(f"- **{titles.title(kind)}**: {titles.summary(kind)}" for kind in catalog.values())
+
+
+def advanced(
+    chosen: dict[str, Any], seed: AuditSpec, pictures: dict[str, Any] | None, problems: Problems
+) -> dict[str, Any]:
+    """Every field that is not one of the five visible choices; the values of a whole spec."""
+    values: dict[str, Any] = {"batch_size": st.session_state[PREFIX + "batch_size"]}
+    for name in ("attack", "model", "dataset"):
+        given = pictures if name == "dataset" else {}
+        drawn = given is not None  # without its pictures there is nothing yet that the other fields could be about
+        own = getattr(seed, name)
+        values[name] = section(LABELS[name], chosen[name], PREFIX + name, own, problems, given) if drawn else None
+    seeds = {type(defense): defense for defense in seed.defenses}
+    values["defenses"] = [
+        section("Defense", kind, f"{PREFIX}defenses", seeds.get(kind), problems) for kind in chosen["defenses"]
+    ]
+    catalog = CATALOGS["client"]
+    st.markdown("**Client**")
+    st.selectbox("Update rule", catalog, key=PREFIX + "client", format_func=lambda name: titles.title(catalog[name]))
+    values["client"] = section("", chosen["client"], PREFIX + "client", seed.client, problems)
+    values["knowledge"] = section(
+        "What the attacker is granted", Knowledge, PREFIX + "knowledge", seed.knowledge, problems
+    )
+    values["victim"] = section("Which images are private", Victim, PREFIX + "victim", seed.victim, problems)
+    seed_field = AuditSpec.model_fields["seed"]
+    values["seed"] = forms.field_input("seed", seed_field, PREFIX + "seed", seed.seed, problems)
+    return values
+
+
+def section(
+    heading: str,
+    kind: type[Component],
+    path: str,
+    seed: Component | None,
+    problems: Problems,
+    given: dict[str, Any] | None = None,
+) -> Component | None:
+    """A heading and the fields of one component that are not ``given``; a component without fields takes no room."""
+    named = "name" in kind.model_fields
+    if forms.has_fields(kind) and heading:
+        st.markdown(f"**{heading}: {titles.title(kind)}**" if named else f"**{heading}**")
+    own = f"{path}.{kind.model_fields['name'].default}" if named else path
+    return forms.component(kind, own, seed, problems, given or {})
+
+
+def assembled(values: dict[str, Any], problems: Problems) -> AuditSpec | None:
+    if any(part is None for value in values.values() for part in (value if isinstance(value, list) else [value])):
+        return None
+    try:
+        return AuditSpec(**values | {"defenses": tuple(values["defenses"])})
+    except ValidationError as error:
+        problems.add(error, AuditSpec)
+        return None
