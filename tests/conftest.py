@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from gia_core.spec import AuditSpec
 from gia_core.store import RunStore
 
 POSTGRES = "GIA_TEST_POSTGRES_URL"
+
+
+@pytest.fixture(autouse=True)
+def the_same_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``AppTest`` leaves the app as ``__main__``, which a process spawned by a later test would run again."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture

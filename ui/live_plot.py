@@ -27,9 +27,8 @@ def live_plot(figure: Figure, *, key: str, run_id: str) -> None:
         with st.container(height=1, border=False):
             st.plotly_chart({}, key=f"{key}-brings-plotly")  # Streamlit loads Plotly for it, and the chart uses it too
     data = {"figure": figure, "height": HEIGHT, "revision": run_id, "module": module}
-    _mount(
-        key=key, height=HEIGHT, data=[data]
-    )  # a bare dictionary would be searched for data frames, by importing pandas
+    # In a list, because Streamlit searches a bare dictionary for data frames, for which it imports pandas.
+    _mount(key=key, height=HEIGHT, data=[data])
 
 
 @cache
