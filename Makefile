@@ -15,8 +15,6 @@ run: setup
 
 test: setup
 	@.venv/bin/python -m pytest
-	@command -v chromium >/dev/null || \
-		printf '\n*** THE BROWSER TESTS WERE SKIPPED: there is no chromium here. Install it, then run: make test ***\n'
 
 check: setup
 	.venv/bin/python -m ruff check

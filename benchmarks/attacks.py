@@ -71,7 +71,8 @@ def measure(promise: Promise, dataset: Dataset, title: str, seeds: range) -> Non
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, help="a folder of class folders to measure beside the photographs")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=10, help="how many")
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--attacks", nargs="*", default=[promise.attack.name for promise in PROMISES])
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -79,11 +80,14 @@ def main() -> None:
     datasets: dict[str, Dataset] = {"photos": Photos()}
     if options.folder:
         datasets["folder"] = ImageFolder(root=str(options.folder.resolve()))
-    print(f"lenet as initialized, B = 1, 32 x 32, fedsgd, nothing granted; {options.seeds} seeds, one picture each")
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    print(
+        f"lenet as initialized, B = 1, 32 x 32, fedsgd, nothing granted; one picture each of seeds {seeds[0]}-{seeds[-1]}"
+    )
     print("attack              data    recovered   mean    min median    max   its.  s/pict.  promise")
     for promise in PROMISES:
         for title, dataset in datasets.items() if promise.attack.name in options.attacks else ():
-            measure(promise, dataset, title, range(options.seeds))
+            measure(promise, dataset, title, seeds)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,12 @@ import math
 from dataclasses import dataclass
 
 from .metrics import psnr
+from .recovery import RECOVERED
 from .spec import AuditSpec
 from .types import Batch, Observation, Step, Update
 
 EXACT = 1e-3
 """Relative distance up to which two updates count as the same: rounding in float32, many local steps included."""
-RECOVERED = 19.0
-"""dB from which the literature calls an image recovered (Dimitrov et al., TMLR 2022)."""
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from .recovery import RECOVERED
 from .store import Event, Json, Run, RunStore
 
 METRICS = {"psnr": "PSNR", "ssim": "SSIM", "mse": "MSE", "lpips": "LPIPS"}
-RECOVERED = 19.0
-"""dB of PSNR from which the literature calls an image recovered (Dimitrov et al., TMLR 2022)."""
-
 ATTACK = "reconstruction"
 """Beside the names of the blind guesses, that of what the attack found."""
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import chromium
 import pytest
 from runs import Clock
 from sqlalchemy import create_engine, make_url, text
@@ -16,6 +17,12 @@ from gia_core.spec import AuditSpec
 from gia_core.store import RunStore
 
 POSTGRES = "GIA_TEST_POSTGRES_URL"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if chromium.installed() is None:
+        terminalreporter.section("THE BROWSER TESTS WERE SKIPPED", sep="*", red=True, bold=True)
+        terminalreporter.line(f"{chromium.MISSING} Install one, then run: make test")
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import chromium
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from served import ROOT, Served
@@ -42,12 +42,11 @@ STEP = "() => Number(document.querySelector('.live-plot')?.dataset.step ?? 0)"
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        missing = "There is no chromium on this machine: the browser tests cannot run."
-        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+    program = chromium.installed()
+    if program is None:
+        pytest.fail(chromium.MISSING) if os.environ.get("CI") == "true" else pytest.skip(chromium.MISSING)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        started = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield started
         started.close()
 
