@@ -81,9 +81,7 @@ def main() -> None:
     if options.folder:
         datasets["folder"] = ImageFolder(root=str(options.folder.resolve()))
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    print(
-        f"lenet as initialized, B = 1, 32 x 32, fedsgd, nothing granted; one picture each of seeds {seeds[0]}-{seeds[-1]}"
-    )
+    print(f"lenet as initialized, B = 1, 32 x 32, fedsgd, nothing granted; one picture a seed, {seeds[0]}-{seeds[-1]}")
     print("attack              data    recovered   mean    min median    max   its.  s/pict.  promise")
     for promise in PROMISES:
         for title, dataset in datasets.items() if promise.attack.name in options.attacks else ():

@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from .baselines import baselines
+from .baselines import baselines, pixels
 from .datasets.sampling import sample
 from .defenses import defend, expectation
 from .diagnosis import Capture, capture, diagnose
 from .metrics import Scores, label_accuracy, pairing, score
+from .models.batch_norm import received_by_batch_norm, running_averages
 from .models.training import Training, prepare
 from .spec import AuditSpec
-from .types import Batch, Data, Observation, Round, Step
+from .types import UNKNOWN, Batch, BatchNormStatistics, Data, Observation, Round, Step, UpdateRule
+
+PUBLIC = 2000
+"""Images at most that the attacker holds where public data is granted."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,9 @@ class Progress:
 
     @property
     def label_accuracy(self) -> float | None:
-        """Share of the labels that were found; None where they were granted."""
-        return None if self.labels_granted else label_accuracy(self.step.labels, self.truth.labels)
+        """Share of the labels that were found; None where they were granted, or the attack does not tell."""
+        untold = self.labels_granted or bool((self.step.labels == UNKNOWN).all())
+        return None if untold else label_accuracy(self.step.labels, self.truth.labels)
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,14 @@ def audit(
     data = spec.dataset.open(home)
     truth = to_device(sample(data.victims, spec.batch_size, spec.victim, rng["victim"]), device)
     model = yield from prepare(spec.model, spec.dataset, data, seed=spec.seed, home=home, device=device)
-    update = defend(spec.client, spec.defenses, rng["defense"])(model, truth)
+    client = defend(spec.client, spec.defenses, rng["defense"])
+    rounds = [Round(model, client(model, truth))]
+    while len(rounds) < spec.rounds:
+        model = spec.client.advance(model, rounds[-1].update, spec.server_lr)
+        rounds.append(Round(model, client(model, truth)))
 
     # The server: below this line the attack gets the observation, and only the scores see the truth.
-    seen = observe(spec, data, Round(model, update), truth.labels)
+    seen = observe(spec, data, tuple(rounds), truth, client)
     check = capture(seen, truth, spec)
     names = tuple(data.class_names[label] for label in truth.labels.tolist())
     yield Started(truth, names, baselines(truth.images, data, rng["baselines"], weights=weights), check)
@@ -110,18 +119,35 @@ def audit(
     yield Finished(progress, asked_to_stop, diagnose(seen, truth, progress.paired, at_truth, check))
 
 
-def observe(spec: AuditSpec, data: Data, exchanged: Round, labels: Tensor) -> Observation:
+def observe(spec: AuditSpec, data: Data, rounds: tuple[Round, ...], truth: Batch, client: UpdateRule) -> Observation:
     """What the threat model grants the server: here, and nowhere else, is decided what an attack may know."""
     knows = spec.knowledge
     return Observation(
-        rounds=(exchanged,),
-        rule=spec.client if knows.local_training == "exact" else spec.client.one_gradient(),
-        expect=expectation(spec.defenses if knows.defense else (), exchanged.update),
+        rounds=rounds,
+        rule=spec.client.believed(knows.local_training),
+        expect=expectation(spec.defenses if knows.defense else (), rounds[0].update),
         image_shape=data.image_shape,
         batch_size=spec.batch_size,
         num_classes=len(data.class_names),
-        labels=labels if knows.labels else None,
+        labels=truth.labels if knows.labels else None,
+        batch_norm=statistics(knows.batch_norm, rounds[0].model, truth),
+        public=public_images(data).to(truth.images) if knows.public_data else None,
+        query=(lambda model: client(model, truth)) if knows.malicious_server else None,
     )
+
+
+def statistics(granted: str, model: nn.Module, truth: Batch) -> tuple[BatchNormStatistics, ...] | None:
+    """What every BatchNorm layer keeps as running averages, or, if granted exactly, receives of the private batch."""
+    if granted == "none":
+        return None
+    return received_by_batch_norm(model, truth.images) if granted == "exact" else running_averages(model)
+
+
+def public_images(data: Data) -> Tensor:
+    """Evenly spread training images, (N, C, H, W)."""
+    count = min(len(data.training), PUBLIC)
+    chosen = torch.linspace(0, len(data.training) - 1, count).long().tolist()
+    return torch.stack([pixels(data.training, index) for index in chosen])
 
 
 def generator(seed: int, stream: int) -> torch.Generator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from .audit import Finished, Progress, Started
@@ -49,8 +50,8 @@ def started_body(event: Started) -> Json:
     )
 
 
-def progress_body(event: Progress, *, elapsed: float, rate: float | None) -> Json:
-    """``rate``: iterations per second of the attack so far."""
+def progress_body(event: Progress, *, elapsed: float, rate: float | None, tables: bool = True) -> Json:
+    """``rate``: iterations per second of the attack so far; ``tables``: whether there are other ones than before."""
     return plain(
         {
             "kind": "progress",
@@ -63,6 +64,8 @@ def progress_body(event: Progress, *, elapsed: float, rate: float | None) -> Jso
             "elapsed": elapsed,
             "rate": rate,
             "dropped": event.step.dropped,
+            "weighted": event.step.weighted,
+            **({"tables": [asdict(table) for table in event.step.tables]} if tables else {}),
         }
     )
 
@@ -79,6 +82,7 @@ def finished_body(event: Finished, *, baselines: Json, seconds: float) -> Json:
             "baselines": baselines,
             "diagnosis": event.diagnosis,
             "seconds": seconds,
+            "tables": [asdict(table) for table in step.tables],
             "labels": event.last.paired.labels.tolist(),
         }
     )

@@ -16,6 +16,9 @@ from .types import Batch, Update
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+LocalTraining = Literal["exact", "guessed", "none"]
+"""What an attacker knows of the client's local steps."""
+
 
 class FedSGD(Component):
     """FedSGD: the client sends the gradient of the mean loss over its whole batch."""
@@ -33,9 +36,13 @@ class FedSGD(Component):
         """The update itself."""
         return update
 
-    def one_gradient(self) -> FedSGD:
-        """What an attacker assumes who knows nothing of the local training: the same rule, since it has no secrets."""
+    def believed(self, local_training: LocalTraining) -> FedSGD:
+        """The same rule whatever the attacker knows, since it has no secrets."""
         return self
+
+    def advance(self, model: nn.Module, update: Update, server_lr: float) -> nn.Module:
+        """The server's model of the next round: a step down the gradient."""
+        return changed(model, tuple(-server_lr * u for u in update))
 
 
 class FedAvg(Component):
@@ -48,6 +55,8 @@ class FedAvg(Component):
     """Images in one local step, taken in order; 0 takes them all at once."""
     local_lr: float = Field(0.01, gt=0)
     """Learning rate of the local steps (plain SGD)."""
+    shuffle: bool = False
+    """Take the images in another order in every epoch, as real clients do; the attacker never learns the orders."""
 
     def __call__(self, model: nn.Module, batch: Batch, *, differentiable: bool = False) -> Update:
         import torch
@@ -55,7 +64,7 @@ class FedAvg(Component):
 
         start = dict(model.named_parameters())
         change = {name: torch.zeros_like(weight) for name, weight in start.items()}
-        for part in self.slices(len(batch.images)) * self.local_epochs:
+        for part in self.parts(len(batch.images)):
             # The change is kept apart from the weights: the difference of two nearly equal numbers would lose digits.
             weights = {name: start[name] + change[name] for name in start}
             loss = F.cross_entropy(logits(model, batch.images[part], weights), batch.labels[part])
@@ -65,22 +74,57 @@ class FedAvg(Component):
                 change = {name: c.detach() for name, c in change.items()}
         return tuple(change.values())
 
-    def slices(self, batch_size: int) -> list[slice]:
-        """The local batches of one epoch, in order; the last one may be smaller."""
+    def parts(self, batch_size: int) -> list[slice] | list[Tensor]:
+        """The local batches of all epochs, in order; the last one of an epoch may be smaller."""
         size = self.local_batch_size or batch_size
-        return [slice(first, first + size) for first in range(0, batch_size, size)]
+        if not self.shuffle:
+            return [slice(first, first + size) for first in range(0, batch_size, size)] * self.local_epochs
+        import torch
+
+        orders = [
+            torch.randperm(batch_size, generator=torch.Generator().manual_seed(epoch))
+            for epoch in range(self.local_epochs)
+        ]
+        return [part for order in orders for part in order.split(size)]
 
     def mean_gradient(self, update: Update, batch_size: int) -> Update:
         """The update divided by minus the learning rate and the number of local steps."""
         steps = self.local_epochs * math.ceil(batch_size / (self.local_batch_size or batch_size))
         return tuple(u / (-self.local_lr * steps) for u in update)
 
-    def one_gradient(self) -> FedAvg:
-        """What an attacker assumes who knows nothing of the local training: one step on the whole batch."""
-        return FedAvg(local_epochs=1, local_batch_size=0, local_lr=self.local_lr)
+    def believed(self, local_training: LocalTraining) -> FedAvg:
+        """The rule as an attacker imagines it who knows this much; the orders of a shuffling client are never known.
+
+        "guessed" are common values: 2 epochs of batches of 8 with a learning rate of 0.001. "none" is one step on the
+        whole batch.
+        """
+        match local_training:
+            case "exact":
+                return self.model_copy(update={"shuffle": False})
+            case "guessed":
+                return FedAvg(local_epochs=2, local_batch_size=8, local_lr=1e-3)
+            case _:
+                return FedAvg(local_epochs=1, local_batch_size=0, local_lr=self.local_lr)
+
+    def advance(self, model: nn.Module, update: Update, server_lr: float) -> nn.Module:
+        """The server's model of the next round: moved along the client's change."""
+        return changed(model, tuple(server_lr * u for u in update))
 
 
 Client = Annotated[FedSGD | FedAvg, Field(discriminator="name")]
+
+
+def changed(model: nn.Module, change: Update) -> nn.Module:
+    """A copy of the model with ``change`` added to its parameters."""
+    import copy
+
+    import torch
+
+    after = copy.deepcopy(model)
+    with torch.no_grad():
+        for parameter, difference in zip(after.parameters(), change, strict=True):
+            parameter.add_(difference)
+    return after
 
 
 def logits(model: nn.Module, images: Tensor, weights: dict[str, Tensor] | None = None) -> Tensor:

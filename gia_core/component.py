@@ -18,6 +18,18 @@ class Component(BaseModel):
 
 
 @dataclass(frozen=True)
+class Condition:
+    """One choice of the setup that a method depends on."""
+
+    field: str
+    """Its place in the spec: "model.activation" for instance. Where a setup has no such field, it is met."""
+    among: tuple[object, ...]
+    """The values that the method can handle."""
+    because: str
+    """One sentence that says why the others do not work and what to choose."""
+
+
+@dataclass(frozen=True)
 class Needs:
     """What a method cannot do without; the form disables it, with the reason, where it is missing."""
 
@@ -29,3 +41,5 @@ class Needs:
     """Names of the models it can handle, empty for any."""
     knowledge: tuple[str, ...] = ()
     """Fields of ``Knowledge`` that must be granted."""
+    conditions: tuple[Condition, ...] = ()
+    """What else of the setup matters."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from pydantic import Field
 
 from .attacks import IDLG, Attack
-from .clients import Client, FedSGD
+from .clients import Client, FedSGD, LocalTraining
 from .component import Component, Needs
 from .datasets import Dataset, Photos
 from .datasets.sampling import objection as sampling_objection
@@ -23,11 +23,19 @@ class Knowledge(Component):
 
     labels: bool = False
     """The attacker knows the label of every private image."""
-    local_training: Literal["exact", "none"] = "exact"
-    """What the attacker knows of the client's local steps: number, size and learning rate ("exact"), or nothing, and
-    takes the change of the weights for one gradient step ("none")."""
+    local_training: LocalTraining = "exact"
+    """What the attacker knows of the client's local steps: number, size and learning rate ("exact"), nothing, so that
+    it assumes common values ("guessed": 2 epochs of batches of 8, learning rate 0.001), or nothing, so that it takes
+    the change of the weights for one gradient step ("none")."""
     defense: bool = False
     """The attacker knows which defense the client uses and adapts to it."""
+    batch_norm: Literal["none", "running", "exact"] = "none"
+    """What the attacker uses of the statistics in the model's BatchNorm layers: nothing, the running averages that the
+    model carries ("running"), or those of the private batch itself ("exact"), which clients share in some systems."""
+    public_data: bool = False
+    """The attacker holds other images of the same kind: the training part of the data set."""
+    malicious_server: bool = False
+    """The server may send the client a model that it tampered with, and look at what comes back."""
 
 
 class Victim(Component):
@@ -64,6 +72,10 @@ class AuditSpec(Component):
     """What the client computes and sends."""
     defenses: tuple[Defense, ...] = ()
     """What the client does to protect itself, in this order."""
+    rounds: int = Field(1, ge=1, le=1000)
+    """Rounds that the attacker watches; in each the client sends an update of the same private batch."""
+    server_lr: float = Field(0.1, ge=0)
+    """Between two rounds the server moves its model by this share of the update."""
     attack: Attack = IDLG()
     """How the server tries to get the images back."""
     knowledge: Knowledge = Knowledge()
@@ -83,6 +95,9 @@ class AuditSpec(Component):
             found.append(Objection("batch_size", reason))
         if reason := self.model.objection(self.dataset.image_shape):
             found.append(Objection("model", reason))
+        if self.knowledge.public_data and not self.dataset.trainable(home):
+            reason = f"{self.dataset.name} has no training images that the attacker could hold; withhold public data."
+            found.append(Objection("knowledge.public_data", reason))
         if self.model.training and not self.dataset.trainable(home):
             reason = f"{self.dataset.name} has no training images; set the model's training to 0."
             found.append(Objection("model.training", reason))
@@ -91,7 +106,9 @@ class AuditSpec(Component):
     def _attack_objections(self) -> list[Objection]:
         needs, title = self.attack.needs, self.attack.name
         found = [*unmet(needs, self)]
-        strategy = self.attack.labels
+        strategy = getattr(self.attack, "labels", None)
+        if strategy is None:
+            return found
         granted = self.knowledge.labels
         if strategy == "known" and not granted:
             found.append(
@@ -120,8 +137,15 @@ def unmet(needs: Needs, spec: AuditSpec) -> list[Objection]:
     if needs.models and spec.model.name not in needs.models:
         found.append(Objection("model", f"{title} needs a model of kind {' or '.join(needs.models)}."))
     for fact in needs.knowledge:
-        if not getattr(spec.knowledge, fact):
-            found.append(Objection("knowledge", f"{title} needs an attacker who is granted: {fact.replace('_', ' ')}."))
+        if getattr(spec.knowledge, fact) in (False, "none"):
+            sentence = f"{title} needs an attacker who is granted: {fact.replace('_', ' ')}."
+            found.append(Objection(f"knowledge.{fact}", sentence))
+    for condition in needs.conditions:
+        value: Any = spec
+        for name in condition.field.split("."):
+            value = getattr(value, name, None)
+        if value is not None and value not in condition.among:
+            found.append(Objection(condition.field, condition.because))
     return found
 
 

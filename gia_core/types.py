@@ -7,7 +7,7 @@ Pixels are floats in [0, 1] outside a model; a model normalizes its own input.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:  # importing torch costs two seconds, and the pages read this module too
@@ -78,6 +78,16 @@ class Round:
 
     model: nn.Module
     update: Update
+    indices: Tensor | None = None
+    """Which images of the batch took part, where the server chose them itself; None for all of them."""
+
+
+@dataclass(frozen=True)
+class BatchNormStatistics:
+    """What one BatchNorm layer received: mean and variance per channel, (features,) each."""
+
+    mean: Tensor
+    var: Tensor
 
 
 @dataclass(frozen=True)
@@ -95,10 +105,31 @@ class Observation:
     num_classes: int
     labels: Tensor | None = None
     """(B,) class indices, where the threat model grants them."""
+    batch_norm: tuple[BatchNormStatistics, ...] | None = None
+    """One per BatchNorm layer, in ``model.modules()`` order, where the threat model grants them."""
+    public: Tensor | None = None
+    """(N, C, H, W) other images of the same kind, where the threat model grants them."""
+    query: Callable[[nn.Module], Update] | None = None
+    """What the defended client answers when it is sent this model instead, where the server may be malicious."""
 
     @property
     def device(self) -> str:
         return str(self.rounds[0].update[0].device)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Something an attack found out beside the images: ranks, bins, what the server changed."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | int | float | None, ...], ...]
+    note: str = ""
+    """One or two plain sentences that say how to read it."""
+
+
+UNKNOWN = -1
+"""In place of a class index that an attack cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +143,17 @@ class Step:
     iterations: int
     """How many there will be if nobody stops it; 1 for closed forms."""
     losses: dict[str, float]
-    """Every term of the objective at this iteration: raw by name, and the weighted sum as ``total``."""
+    """Every term of the objective at this iteration: raw by name, and the weighted sum as ``total``; empty where
+    nothing is minimized."""
     best: dict[str, float]
     """The same terms at the images this step holds."""
     images: Tensor
-    """(B, C, H, W) in [0, 1]."""
+    """(B, C, H, W) in [0, 1]; mid-gray where an image was not found."""
     labels: Tensor
-    """(B,) class indices."""
+    """(B,) class indices, UNKNOWN where the attack does not tell."""
     dropped: int = 0
     """Trials that were given up so far because their loss was not finite or diverged."""
+    weighted: dict[str, float] = field(default_factory=dict)
+    """What each term of ``losses`` adds to the total; without ``total``."""
+    tables: tuple[Table, ...] = ()
+    """What else there is to tell; the same object from step to step while nothing is new."""

@@ -21,6 +21,7 @@ from .provenance import commit, provenance
 from .settings import Settings
 from .spec import AuditSpec
 from .store import Control, Json, Run, RunStore, Status, StoreError
+from .types import Table
 
 RECORD_EVERY = 0.5
 """Seconds between two progress events, at least: a page changes at most twice a second."""
@@ -214,6 +215,7 @@ class Recorder:
         self._written = True
         self._due = 0.0
         self._attack_began, self._baselines = 0.0, Json()
+        self._tables: tuple[Table, ...] = ()
         self._failing_since: float | None = None
 
     def tell(self, event: Event) -> None:
@@ -260,7 +262,9 @@ class Recorder:
                 self._record(body, truth=sprite(event.truth.images))
             case Progress():
                 rate = event.step.iteration / max(elapsed - self._attack_began, 1e-9)
-                self._record(progress_body(event, elapsed=elapsed, rate=rate), event)
+                new = event.step.tables is not self._tables
+                self._tables = event.step.tables
+                self._record(progress_body(event, elapsed=elapsed, rate=rate, tables=new), event)
             case Finished():
                 self._record(finished_body(event, baselines=self._baselines, seconds=elapsed), event.last)
 

@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "faults": "spec",
     "provenance": "",
     "bodies": "audit models report store",
-    "worker": "audit bodies models provenance settings spec store",
+    "worker": "audit bodies models provenance settings spec store types",
     "cluster": "settings spec store worker",
     "runner": "cluster settings store",
     "terminal": "audit bodies provenance report spec store",

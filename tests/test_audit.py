@@ -21,6 +21,7 @@ from gia_core.diagnosis import match_causes, relative_distance
 from gia_core.models import MLP, LeNet, ResNet20
 from gia_core.models.training import Training
 from gia_core.spec import AuditSpec, Knowledge
+from gia_core.types import Observation
 
 QUICK = AuditSpec(dataset=Digits(), model=MLP(), attack=InvertingGradients(iterations=5))
 
@@ -173,3 +174,66 @@ def test_uploads_are_audited_without_a_training_split(home: Path):
     started = story(spec, home)[0]
     assert "dataset-mean" not in started.baselines
     assert started.truth.images.shape[1:] == (3, 32, 32)
+
+
+def observed(spec: AuditSpec, home: Path) -> Observation:
+    """What reaches the attack."""
+    seen = []
+
+    class Watching(InvertingGradients):
+        def run(self, observation, rng):
+            seen.append(observation)
+            yield from super().run(observation, rng)
+
+    watching = spec.model_copy(update={"attack": Watching(iterations=1)})
+    list(audit(watching, home=home))
+    return seen[0]
+
+
+def test_nothing_is_granted_unless_the_threat_model_says_so(home: Path):
+    seen = observed(QUICK, home)
+    assert (seen.labels, seen.batch_norm, seen.public, seen.query) == (None, None, None, None)
+    assert len(seen.rounds) == 1
+
+
+def test_several_rounds_show_the_same_batch_at_several_models(home: Path):
+    seen = observed(QUICK.model_copy(update={"rounds": 3, "server_lr": 0.5}), home)
+    first, second, _ = seen.rounds
+    for before, gradient, after in zip(first.model.parameters(), first.update, second.model.parameters(), strict=True):
+        assert torch.allclose(after, before - 0.5 * gradient)
+    assert not torch.equal(second.update[0], first.update[0])
+
+
+def test_public_images_are_none_of_the_victims(home: Path):
+    spec = QUICK.model_copy(update={"batch_size": 4, "knowledge": Knowledge(public_data=True)})
+    public = observed(spec, home).public
+    truth = story(spec, home)[0].truth.images
+    assert public.shape[1:] == truth.shape[1:]
+    assert not (public[:, None] == truth[None]).flatten(2).all(-1).any()
+
+
+def test_exact_batch_norm_statistics_are_those_of_the_private_batch(home: Path):
+    spec = QUICK.model_copy(update={"model": ResNet20(), "batch_size": 2, "knowledge": Knowledge(batch_norm="exact")})
+    seen = observed(spec, home)
+    truth = story(spec, home)[0].truth.images
+    model = seen.rounds[0].model
+    first = next(module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    received = []
+    handle = first.register_forward_pre_hook(lambda _, inputs: received.append(inputs[0]))
+    model(truth)
+    handle.remove()
+    assert torch.allclose(seen.batch_norm[0].mean, received[0].mean((0, 2, 3)), atol=1e-6)
+    assert torch.allclose(seen.batch_norm[0].var, received[0].var((0, 2, 3), unbiased=False), atol=1e-6)
+    running = observed(spec.model_copy(update={"knowledge": Knowledge(batch_norm="running")}), home)
+    assert torch.equal(running.batch_norm[0].mean, first.running_mean)
+    assert len(seen.batch_norm) == len(running.batch_norm) == 21
+
+
+def test_a_malicious_server_is_answered_by_the_defended_client(home: Path):
+    spec = QUICK.model_copy(
+        update={"knowledge": Knowledge(malicious_server=True), "defenses": (Pruning(ratio=0.5, scope="global"),)}
+    )
+    seen = observed(spec, home)
+    answer = seen.query(seen.rounds[0].model)
+    assert all(torch.equal(a, u) for a, u in zip(answer, seen.rounds[0].update, strict=True))
+    assert sum(int((a == 0).sum()) for a in answer) >= sum(a.numel() for a in answer) // 2

@@ -75,5 +75,20 @@ def test_batch_statistics_of_the_model_stay_as_they_were(rule):
 def test_who_knows_nothing_of_the_local_training_assumes_one_step():
     rule = FedAvg(local_epochs=5, local_batch_size=1, local_lr=0.1)
     model, batch = small_network(), private_batch(3)
-    for guess, g in zip(rule.one_gradient()(model, batch), FedSGD()(model, batch), strict=True):
+    for guess, g in zip(rule.believed("none")(model, batch), FedSGD()(model, batch), strict=True):
         torch.testing.assert_close(guess, -0.1 * g)
+
+
+def test_a_shuffling_client_takes_every_image_once_an_epoch_in_orders_of_its_own():
+    rule = FedAvg(local_epochs=3, local_batch_size=2, shuffle=True)
+    parts = rule.parts(5)
+    epochs = [torch.cat(parts[first : first + 3]).tolist() for first in range(0, 9, 3)]
+    assert [sorted(epoch) for epoch in epochs] == [list(range(5))] * 3
+    assert len({tuple(epoch) for epoch in epochs}) > 1
+
+
+def test_what_an_attacker_believes_of_the_local_training():
+    rule = FedAvg(local_epochs=3, local_batch_size=2, local_lr=0.1, shuffle=True)
+    assert rule.believed("exact") == FedAvg(local_epochs=3, local_batch_size=2, local_lr=0.1)
+    assert rule.believed("guessed") == FedAvg(local_epochs=2, local_batch_size=8, local_lr=1e-3)
+    assert FedSGD().believed("none") == FedSGD()

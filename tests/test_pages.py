@@ -236,7 +236,7 @@ def test_a_finished_run_answers_the_question(store: RunStore) -> None:
     assert "Scores of this attack and of blind guesses" in said
     assert "LPIPS is not available" in said
     assert "self-test passed" in said
-    assert "Withheld: the images, the label of every image." in said
+    assert "Withheld: the images, the label of every image, other images of the same kind, the power" in said
     assert not [b.label for b in test.button if b.label in ("Pause", "Step", "Stop")]
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from gia_core.attacks import DLG, IDLG, Attack, InvertingGradients
 from gia_core.clients import Client
-from gia_core.component import Needs
+from gia_core.component import Condition, Needs
 from gia_core.datasets import Dataset, Digits, Upload
 from gia_core.datasets.uploads import decode_all
 from gia_core.defenses import Defense
@@ -96,9 +96,24 @@ def test_what_is_granted_or_searched_is_no_obstacle(home: Path, spec: AuditSpec)
 def test_the_needs_of_a_method_are_checked_one_by_one():
     needs = Needs(batch_size=1, clients=("fedavg",), models=("mlp", "vit"), knowledge=("labels",))
     reasons = {objection.field: objection.reason for objection in unmet(needs, AuditSpec(batch_size=2))}
-    assert set(reasons) == {"batch_size", "client", "model", "knowledge"}
+    assert set(reasons) == {"batch_size", "client", "model", "knowledge.labels"}
     assert "mlp or vit" in reasons["model"]
     assert unmet(Needs(), AuditSpec()) == []
+
+
+def test_a_condition_on_a_field_that_the_setup_lacks_is_met():
+    smooth = Condition("model.activation", ("sigmoid", "tanh"), "It needs a smooth activation; choose sigmoid.")
+    absent = Condition("model.patch", (4,), "It needs patches of 4 pixels.")
+    spec = AuditSpec(model=LeNet(activation="relu"))
+    assert unmet(Needs(conditions=(smooth, absent)), spec) == [("model.activation", smooth.because)]
+    assert unmet(Needs(conditions=(smooth,)), AuditSpec(model=LeNet(activation="tanh"))) == []
+
+
+def test_public_data_is_refused_where_there_is_none(home: Path):
+    knows = Knowledge(public_data=True)
+    fields = [found.field for found in AuditSpec(dataset=red_upload(), knowledge=knows).objections(home)]
+    assert fields == ["knowledge.public_data"]
+    assert AuditSpec(knowledge=knows).objections(home) == []
 
 
 @pytest.mark.parametrize("catalog", CATALOGS)

@@ -9,6 +9,14 @@ from gia_core.store import Run, RunStore, Status
 
 from . import titles
 
+IN_WORDS = {
+    "labels": "the label of every image",
+    "defense": "which defense the client uses",
+    "batch_norm": "the statistics in the BatchNorm layers",
+    "public_data": "other images of the same kind",
+    "malicious_server": "the power to change the model that it sends",
+}
+"""Fields of ``Knowledge`` as noun phrases."""
 LIKE_RUNS = 20
 """Earlier runs that an estimate looks at."""
 
@@ -25,8 +33,8 @@ def granted(spec: AuditSpec) -> list[str]:
     for name, value in spec.knowledge:
         if value is True:
             known.append(in_words(name))
-        elif isinstance(value, str) and value != "none" and has_more_than_one_step(spec):
-            known.append(f"{titles.label(name).lower()} ({value})")
+        elif isinstance(value, str) and value != "none" and matters(name, spec):
+            known.append(f"{in_words(name)} ({value})")
     return known
 
 
@@ -34,24 +42,26 @@ def withheld(spec: AuditSpec) -> list[str]:
     """What the attacker has to do without."""
     missing = ["the images"]
     for name, value in spec.knowledge:
-        relevant = name != "defense" or bool(spec.defenses)
-        if value is False and relevant:
+        if value in (False, "none") and matters(name, spec):
             missing.append(in_words(name))
-        elif value == "none" and has_more_than_one_step(spec):
-            missing.append(titles.label(name).lower())
     return missing
 
 
 def in_words(name: str) -> str:
-    """A yes-or-no field of ``Knowledge`` as a noun phrase."""
-    return {"labels": "the label of every image", "defense": "which defense the client uses"}.get(
-        name, titles.label(name).lower()
-    )
+    """A field of ``Knowledge`` as a noun phrase."""
+    return IN_WORDS.get(name, titles.label(name).lower())
 
 
-def has_more_than_one_step(spec: AuditSpec) -> bool:
-    """Whether there is any local training that an attacker could know of."""
-    return bool(type(spec.client).model_fields.keys() - {"name"})
+def matters(name: str, spec: AuditSpec) -> bool:
+    """Whether there is anything in this setup that the attacker could know of."""
+    match name:
+        case "local_training":
+            return bool(type(spec.client).model_fields.keys() - {"name"})
+        case "defense":
+            return bool(spec.defenses)
+        case "batch_norm":
+            return getattr(spec.model, "normalization", None) == "batch"
+    return True
 
 
 def cautions(spec: AuditSpec) -> list[str]:

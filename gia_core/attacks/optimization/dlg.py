@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
-from ...component import Needs
 from ...types import Observation, Step
 from .lbfgs_search import LBFGSSearch
 
@@ -21,8 +20,6 @@ class DLG(LBFGSSearch):
     labels: Literal["joint", "auto", "known", "idlg"] = "joint"
     """How the labels are found: searched with the images ("joint", as published), granted ("known"), read off the
     gradient of one image ("idlg"), or the first of known, idlg and joint that applies ("auto")."""
-
-    needs: ClassVar[Needs] = Needs()
 
     def run(self, seen: Observation, rng: torch.Generator) -> Iterator[Step]:
         return self.search(seen, rng, self.labels)

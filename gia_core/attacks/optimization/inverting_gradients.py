@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ...component import Component, Needs
 from ...types import Batch, Observation, Step
+from ..inversion import Inversion
 
 if TYPE_CHECKING:
     import torch
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..matching.distances import Distance
 
 
-class InvertingGradients(Component):
+class InvertingGradients(Inversion):
     """Inverting Gradients: matches the gradient's direction, prefers smooth pictures (Geiping et al., NeurIPS 2020).
 
     Against FedAvg the client's local steps are simulated and differentiated through (section 6 of the paper). The
@@ -61,8 +61,6 @@ class InvertingGradients(Component):
     """Trials, each from another random start; the best is kept."""
     ranked_by: Literal["matching", "total variation"] = "matching"
     """What decides which trial is best: how well its update matches, or how smooth it is."""
-
-    needs: ClassVar[Needs] = Needs()
 
     def run(self, seen: Observation, rng: torch.Generator) -> Iterator[Step]:
         from functools import partial

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ...component import Component
 from ...types import Batch, Observation, Step
+from ..inversion import Inversion
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..matching.labels import LabelStrategy
 
 
-class LBFGSSearch(Component):
+class LBFGSSearch(Inversion):
     iterations: int = Field(300, ge=1, le=100_000)
     """Calls of the optimizer in one trial, each up to "inner iterations" steps long."""
     lr: float = Field(1.0, gt=0)

@@ -1,0 +1,1 @@
+"""Attacks that compute the images instead of searching for them (ANA-GIA), one file per publication."""
