@@ -237,3 +237,13 @@ def test_a_malicious_server_is_answered_by_the_defended_client(home: Path):
     answer = seen.query(seen.rounds[0].model)
     assert all(torch.equal(a, u) for a, u in zip(answer, seen.rounds[0].update, strict=True))
     assert sum(int((a == 0).sum()) for a in answer) >= sum(a.numel() for a in answer) // 2
+
+
+def test_dlg_finds_picture_and_label_on_its_own_network_within_five_seeds(home: Path):
+    """Acceptance: LeNet with sigmoids and weights from U(-0.5, 0.5), one photograph, one trial each."""
+    specs = (AuditSpec(attack=DLG(restarts=1), seed=seed) for seed in range(1, 6))
+    ends = (story(spec, home)[-1].last for spec in specs)
+    assert any(
+        last.step.best["matching"] < 1e-6 and last.scores["psnr"][0] > 40 and last.label_accuracy == 1.0
+        for last in ends
+    )
