@@ -98,11 +98,11 @@ def test_what_is_told_has_the_names_that_the_pages_read(store: RunStore, home: P
     assert set(started) == {"kind", "label_names", "labels", "image_shape", "baselines", "capture"}
     assert started["image_shape"] == [1, 16, 16]
     assert set(started["capture"]) == {"distance", "passed", "message"}
-    fields = "kind iteration iterations losses best scores labels elapsed rate dropped"
+    fields = "kind iteration iterations losses best scores labels elapsed rate dropped weighted"
     assert list(progress) == fields.split()
     assert progress["losses"].keys() == progress["best"].keys() == {"total", "matching", "total variation"}
     assert set(progress["scores"]) == {"psnr", "ssim", "mse", "lpips", "label_accuracy"}
-    fields = "kind status iteration iterations scores baselines diagnosis seconds labels"
+    fields = "kind status iteration iterations scores baselines diagnosis seconds tables labels"
     assert list(finished) == fields.split()
     assert (finished["status"], finished["iteration"], finished["labels"]) == ("finished", 5, started["labels"])
 
