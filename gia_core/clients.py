@@ -14,6 +14,7 @@ from .component import Component
 from .types import Batch, Update
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
 LocalTraining = Literal["exact", "guessed", "none"]
@@ -36,9 +37,17 @@ class FedSGD(Component):
         """The update itself."""
         return update
 
+    def local_steps(self, batch_size: int) -> int:
+        """One."""
+        return 1
+
     def believed(self, local_training: LocalTraining) -> FedSGD:
         """The same rule whatever the attacker knows, since it has no secrets."""
         return self
+
+    def participants(self, batch_size: int, rng: torch.Generator) -> Tensor | None:
+        """None: every image takes part in every round."""
+        return None
 
     def advance(self, model: nn.Module, update: Update, server_lr: float) -> nn.Module:
         """The server's model of the next round: a step down the gradient."""
@@ -62,12 +71,17 @@ class FedAvg(Component):
         import torch
         import torch.nn.functional as F
 
+        # Images of shape (E, B, C, H, W) give every epoch pictures of its own, as an attacker may imagine them.
+        shape = batch.images.shape
+        epochs = batch.images if len(shape) == 5 else batch.images.expand(self.local_epochs, *shape)
         start = dict(model.named_parameters())
         change = {name: torch.zeros_like(weight) for name, weight in start.items()}
-        for part in self.parts(len(batch.images)):
+        parts = self.parts(epochs.shape[1])
+        for number in range(len(parts)):
+            part, images = parts[number], epochs[number * len(epochs) // len(parts)]
             # The change is kept apart from the weights: the difference of two nearly equal numbers would lose digits.
             weights = {name: start[name] + change[name] for name in start}
-            loss = F.cross_entropy(logits(model, batch.images[part], weights), batch.labels[part])
+            loss = F.cross_entropy(logits(model, images[part], weights), batch.labels[part])
             gradient = torch.autograd.grad(loss, tuple(weights.values()), create_graph=differentiable)
             change = {name: c - self.local_lr * g for (name, c), g in zip(change.items(), gradient, strict=True)}
             if not differentiable:
@@ -89,8 +103,11 @@ class FedAvg(Component):
 
     def mean_gradient(self, update: Update, batch_size: int) -> Update:
         """The update divided by minus the learning rate and the number of local steps."""
-        steps = self.local_epochs * math.ceil(batch_size / (self.local_batch_size or batch_size))
-        return tuple(u / (-self.local_lr * steps) for u in update)
+        return tuple(u / (-self.local_lr * self.local_steps(batch_size)) for u in update)
+
+    def local_steps(self, batch_size: int) -> int:
+        """Local batches of all epochs."""
+        return self.local_epochs * math.ceil(batch_size / (self.local_batch_size or batch_size))
 
     def believed(self, local_training: LocalTraining) -> FedAvg:
         """The rule as an attacker imagines it who knows this much; the orders of a shuffling client are never known.
@@ -106,12 +123,53 @@ class FedAvg(Component):
             case _:
                 return FedAvg(local_epochs=1, local_batch_size=0, local_lr=self.local_lr)
 
+    def participants(self, batch_size: int, rng: torch.Generator) -> Tensor | None:
+        """None: every image takes part in every round."""
+        return None
+
     def advance(self, model: nn.Module, update: Update, server_lr: float) -> nn.Module:
         """The server's model of the next round: moved along the client's change."""
         return changed(model, tuple(server_lr * u for u in update))
 
 
-Client = Annotated[FedSGD | FedAvg, Field(discriminator="name")]
+class Vertical(Component):
+    """Vertical: parties hold a part of every image each, and the server names the images of each round.
+
+    As in vertical federated learning, all parties must compute on the same images, so the server knows which they are;
+    it sees the gradient of the mean loss over these images (Jin et al., NeurIPS 2021, section 2).
+    """
+
+    name: Literal["vertical"] = "vertical"
+    round_batch_size: int = Field(8, ge=1)
+    """Private images that take part in one round, drawn anew for each; all of them where there are fewer."""
+
+    def __call__(self, model: nn.Module, batch: Batch, *, differentiable: bool = False) -> Update:
+        return FedSGD()(model, batch, differentiable=differentiable)
+
+    def mean_gradient(self, update: Update, batch_size: int) -> Update:
+        """The update itself."""
+        return update
+
+    def local_steps(self, batch_size: int) -> int:
+        """One."""
+        return 1
+
+    def believed(self, local_training: LocalTraining) -> Vertical:
+        """The same rule whatever the attacker knows, since it has no secrets."""
+        return self
+
+    def participants(self, batch_size: int, rng: torch.Generator) -> Tensor | None:
+        """Indices of the images that the server picks for a round, in increasing order."""
+        import torch
+
+        return torch.randperm(batch_size, generator=rng)[: self.round_batch_size].sort().values
+
+    def advance(self, model: nn.Module, update: Update, server_lr: float) -> nn.Module:
+        """The server's model of the next round: a step down the gradient."""
+        return FedSGD().advance(model, update, server_lr)
+
+
+Client = Annotated[FedSGD | FedAvg | Vertical, Field(discriminator="name")]
 
 
 def changed(model: nn.Module, change: Update) -> nn.Module:

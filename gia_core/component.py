@@ -35,8 +35,8 @@ class Needs:
 
     batch_size: int | None = None
     """Largest private batch, None for any."""
-    clients: tuple[str, ...] = ()
-    """Names of the client rules it can handle, empty for any."""
+    clients: tuple[str, ...] = ("fedsgd", "fedavg")
+    """Names of the client rules it can handle; unless it says otherwise, those whose updates are of the whole batch."""
     models: tuple[str, ...] = ()
     """Names of the models it can handle, empty for any."""
     knowledge: tuple[str, ...] = ()

@@ -28,8 +28,7 @@ class Capture:
 def capture(seen: Observation, truth: Batch, spec: AuditSpec) -> Capture:
     """Self-test before the attack: an attacker who looked for the wrong gradient would fail and look like privacy."""
     first = seen.rounds[0]
-    expected = seen.expect(seen.rule(first.model, truth))
-    distance = relative_distance(first.update, expected)
+    distance = relative_distance(seen.compared(first.update), seen.simulated(first, truth))
     if distance <= EXACT:
         return Capture(distance, True, "The update is what the attacker's simulation gives for the true images.")
     if spec.defenses:
@@ -66,7 +65,7 @@ def diagnose(seen: Observation, truth: Batch, step: Step, at_truth: float | None
         causes.append(check.message)
     told = bool((step.labels != UNKNOWN).any())
     if told and sorted(step.labels.tolist()) != sorted(truth.labels.tolist()):
-        causes.append("Wrong labels: the attack searched for images of other classes than the true ones.")
+        causes.append("Wrong labels: the attack took the images for other classes than the true ones.")
     if norm(seen.rounds[0].update) < 1e-6:
         causes.append("Vanished gradient: the update is close to zero, so it says little about the images.")
     if step.dropped:
@@ -74,7 +73,11 @@ def diagnose(seen: Observation, truth: Batch, step: Step, at_truth: float | None
     if check.distance > 1:
         causes.append("Noise above the signal: the defense changed the update by more than the update's own size.")
     causes += match_causes(step.best.get("matching"), at_truth)
-    return tuple(causes) or ("No single cause stands out; more iterations or restarts may recover more.",)
+    if causes:
+        return tuple(causes)
+    if at_truth is None:
+        return ("No single cause stands out; what the attack found out beside the images may tell more.",)
+    return ("No single cause stands out; more iterations or restarts may recover more.",)
 
 
 def match_causes(reached: float | None, at_truth: float | None) -> list[str]:

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .types import UNKNOWN
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -105,10 +107,11 @@ def score(images: Tensor, truth: Tensor, *, weights: Path) -> Scores:
 
 
 def label_accuracy(labels: Tensor, truth: Tensor) -> float:
-    """Share of the labels that were found, whatever their order: 1 − ½ Σ |count difference| / B.
+    """Share of the labels that were found, whatever their order: Σ min(count found, true count) / B over the classes.
 
-    Both are (B,) class indices.
+    Both are (B,) class indices; what is UNKNOWN was not found.
     """
-    classes = int(max(labels.max(), truth.max())) + 1
-    difference = torch.bincount(labels, minlength=classes) - torch.bincount(truth, minlength=classes)
-    return 1 - 0.5 * float(difference.abs().sum()) / len(truth)
+    told = labels[labels != UNKNOWN]
+    classes = int(torch.cat([told, truth]).max()) + 1
+    found = torch.minimum(torch.bincount(told, minlength=classes), torch.bincount(truth, minlength=classes))
+    return int(found.sum()) / len(truth)

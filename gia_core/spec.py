@@ -8,11 +8,15 @@ from typing import Any, Literal, NamedTuple, get_args
 from pydantic import Field
 
 from .attacks import IDLG, Attack
+from .attacks.labels import WITHOUT_BIAS
+from .attacks.labels import objection as label_objection
 from .clients import Client, FedSGD, LocalTraining
 from .component import Component, Needs
 from .datasets import Dataset, Photos
 from .datasets.sampling import objection as sampling_objection
-from .defenses import Defense
+from .defenses import Defense, needs_public
+from .defenses.fitting import objections as fitting_objections
+from .defenses.stacking import objections as stacking_objections
 from .models import LeNet, Model
 
 MAX_BATCH = 256
@@ -85,7 +89,9 @@ class AuditSpec(Component):
 
     def objections(self, home: Path) -> list[Objection]:
         """Every reason why this cannot be carried out with the data sets in ``home``; empty if it can."""
-        return [*self._data_objections(home), *self._attack_objections()]
+        found = self._data_objections(home)
+        classes = None if found else self.dataset.class_count(home)
+        return [*found, *self._defense_objections(), *self._attack_objections(classes)]
 
     def _data_objections(self, home: Path) -> list[Objection]:
         if absent := self.dataset.absent(home):
@@ -98,41 +104,59 @@ class AuditSpec(Component):
         if self.knowledge.public_data and not self.dataset.trainable(home):
             reason = f"{self.dataset.name} has no training images that the attacker could hold; withhold public data."
             found.append(Objection("knowledge.public_data", reason))
+        if needs_public(self.defenses) and not self.dataset.trainable(home):
+            reason = f"{self.dataset.name} has no training images to mix in; choose another data set, or mix inside."
+            found.append(Objection("defenses", reason))
         if self.model.training and not self.dataset.trainable(home):
             reason = f"{self.dataset.name} has no training images; set the model's training to 0."
             found.append(Objection("model.training", reason))
         return found
 
-    def _attack_objections(self) -> list[Objection]:
-        needs, title = self.attack.needs, self.attack.name
-        found = [*unmet(needs, self)]
-        strategy = getattr(self.attack, "labels", None)
-        if strategy is None:
-            return found
-        granted = self.knowledge.labels
-        if strategy == "known" and not granted:
-            found.append(
-                Objection("attack.labels", f"{title} is set to known labels, but the attacker is not granted them.")
-            )
-        can_search = "joint" in get_args(type(self.attack).model_fields["labels"].annotation)
-        reads_off = strategy == "idlg" or (strategy == "auto" and not granted and not can_search)
-        if reads_off and self.batch_size > 1:
-            found.append(
-                Objection(
-                    "attack.labels",
-                    f"{title} reads the label off the gradient of one image; for a batch of {self.batch_size}, "
-                    "grant the labels or set the batch size to 1.",
-                )
-            )
+    def _defense_objections(self) -> list[Objection]:
+        reasons = stacking_objections(
+            self.defenses,
+            client=self.client.name,
+            normalization=getattr(self.model, "normalization", None),
+            rounds=self.rounds,
+        )
+        misfits = fitting_objections(
+            self.defenses, client=self.client.name, batch_size=self.batch_size, training=self.model.training
+        )
+        return [Objection("defenses", reason) for reason in (*reasons, *misfits)]
+
+    def _attack_objections(self, classes: int | None) -> list[Objection]:
+        found = unmet(self.attack.needs, self)
+        if reason := self._label_objection(classes):
+            found.append(Objection("attack.labels", reason))
         return found
+
+    def _label_objection(self, classes: int | None) -> str | None:
+        """Why the attack cannot find the labels the way it is set to."""
+        strategy, granted = getattr(self.attack, "labels", None), self.knowledge.labels
+        if strategy is None:
+            return None
+        can_search = "joint" in get_args(type(self.attack).model_fields["labels"].annotation)
+        if strategy == "auto" and not granted and not can_search:
+            strategy = "counts"  # the rule that asks for least
+        client = self.client.believed(self.knowledge.local_training)
+        return label_objection(
+            strategy,
+            batch_size=self.batch_size,
+            granted=granted,
+            classes=classes,
+            bias=self.model.name not in WITHOUT_BIAS,
+            local_steps=client.local_steps(self.batch_size),
+            all_take_part=getattr(client, "round_batch_size", self.batch_size) >= self.batch_size,
+        )
 
 
 def unmet(needs: Needs, spec: AuditSpec) -> list[Objection]:
     """What ``spec`` lacks of a method's needs, one sentence each."""
     found, title = [], spec.attack.name
     if needs.batch_size is not None and spec.batch_size > needs.batch_size:
-        found.append(Objection("batch_size", f"{title} works on at most {needs.batch_size} images at a time."))
-    if needs.clients and spec.client.name not in needs.clients:
+        most = "one image" if needs.batch_size == 1 else f"at most {needs.batch_size} images"
+        found.append(Objection("batch_size", f"{title} works on {most} at a time."))
+    if spec.client.name not in needs.clients:
         found.append(Objection("client", f"{title} needs a client of kind {' or '.join(needs.clients)}."))
     if needs.models and spec.model.name not in needs.models:
         found.append(Objection("model", f"{title} needs a model of kind {' or '.join(needs.models)}."))

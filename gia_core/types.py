@@ -57,6 +57,10 @@ class Batch:
     labels: Tensor
     """(B,) class indices, or (B, K) probabilities, as ``cross_entropy`` accepts."""
 
+    def only(self, indices: Tensor | None) -> Batch:
+        """Some of the images with their labels; None for all of them."""
+        return self if indices is None else Batch(self.images[indices], self.labels[indices])
+
 
 class UpdateRule(Protocol):
     """How a client turns a batch into an update: FedSGD, FedAvg, or one of them defended."""
@@ -69,6 +73,10 @@ class ClientRule(UpdateRule, Protocol):
 
     def mean_gradient(self, update: Update, batch_size: int) -> Update:
         """``update`` read as one gradient of the mean loss: what label rules need, whatever the client's step size."""
+        ...
+
+    def local_steps(self, batch_size: int) -> int:
+        """Gradients that the client takes one after the other, each on weights that the last one changed."""
         ...
 
 
@@ -88,6 +96,16 @@ class BatchNormStatistics:
 
     mean: Tensor
     var: Tensor
+
+
+def unchanged(value: Tensor) -> Tensor:
+    """``value`` itself."""
+    return value
+
+
+def entire(update: Update) -> Update:
+    """``update`` itself."""
+    return update
 
 
 @dataclass(frozen=True)
@@ -111,6 +129,21 @@ class Observation:
     """(N, C, H, W) other images of the same kind, where the threat model grants them."""
     query: Callable[[nn.Module], Update] | None = None
     """What the defended client answers when it is sent this model instead, where the server may be malicious."""
+    compared: Callable[[Update], Update] = entire
+    """What of an update, observed or simulated, is compared: zero where a known defense left nothing to learn."""
+    encoded_labels: Callable[[Tensor], Tensor] = unchanged
+    """What a known encoding of the batch makes of its labels: (B,) or (B, K) to the same, or to (B, K)."""
+    natural: Callable[[Tensor], Tensor] = unchanged
+    """What of images under search looks like a picture, (B, C, H, W), where a known encoding leaves less than all."""
+
+    def simulated(self, exchanged: Round, batch: Batch, *, differentiable: bool = False) -> Update:
+        """What the attacker believes that the client sends of ``batch`` in this round, as far as it is compared.
+
+        ``batch`` holds encoded images where an encoding is known, and private labels.
+        """
+        taking_part = batch.only(exchanged.indices)
+        encoded = Batch(taking_part.images, self.encoded_labels(taking_part.labels))
+        return self.compared(self.expect(self.rule(exchanged.model, encoded, differentiable=differentiable)))
 
     @property
     def device(self) -> str:

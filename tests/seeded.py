@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -11,8 +12,24 @@ from PIL import Image
 from gia_core.datasets.photos import PHOTOGRAPHS, image
 from gia_core.spec import AuditSpec
 from gia_core.store import RunStore, Status
+from gia_core.types import UNKNOWN
 
 ITERATIONS = 100
+
+
+@dataclass(frozen=True)
+class Told:
+    """What an attack lets know, beside its pictures."""
+
+    iterations: int = ITERATIONS
+    minimizes: bool = True
+    labels: bool = True
+    missing: tuple[int, ...] = ()
+    """Images that it does not find, so that they stay mid-gray."""
+    tables: tuple[dict, ...] = ()
+
+
+IN_ONE_STEP = Told(iterations=1, minimizes=False, labels=False)
 
 
 def seed_run(
@@ -20,31 +37,35 @@ def seed_run(
     spec: AuditSpec | None = None,
     *,
     status: Status = Status.FINISHED,
-    reached: int = ITERATIONS,
+    reached: int | None = None,
     closeness: float = 1.0,
     error: str | None = None,
     passed: bool = True,
+    told: Told = Told(),
 ) -> str:
     """A run that took ``reached`` iterations in ten recorded steps, and came as close to the truth as ``closeness``."""
-    spec = spec or AuditSpec()
+    spec, reached = spec or AuditSpec(), reached or told.iterations
     run_id = store.submit(spec)
     if status is Status.QUEUED:
         return run_id
     store.start(run_id, {"device": "cpu"})
     truth = np.stack([image(i, split="victims", size=32) for i in range(spec.batch_size)])
     store.record(run_id, started(truth, passed=passed), truth=sprite(truth))
+    granted = spec.knowledge.labels
     for iteration in range(max(1, reached // 10), reached + 1, max(1, reached // 10)):
-        images = mixed(truth, closeness * iteration / ITERATIONS)
-        store.record(run_id, progress(truth, images, iteration), frame=(iteration, sprite(images)))
-    end(store, run_id, status, truth, images, reached, error)
+        images = mixed(truth, closeness * iteration / told.iterations, told.missing)
+        body = progress(truth, images, iteration, told, granted=granted)
+        if iteration == max(1, reached // 10):
+            body["tables"] = list(told.tables)
+        store.record(run_id, body, frame=(iteration, sprite(images)))
+    if status in (Status.FINISHED, Status.STOPPED):
+        body = finished(truth, images, reached, status, told, granted=granted)
+        store.record(run_id, body, frame=(reached, sprite(images)))
+    end(store, run_id, status, error)
     return run_id
 
 
-def end(
-    store: RunStore, run_id: str, status: Status, truth: np.ndarray, images: np.ndarray, reached: int, error: str | None
-) -> None:
-    if status in (Status.FINISHED, Status.STOPPED):
-        store.record(run_id, finished(truth, images, reached, status), frame=(reached, sprite(images)))
+def end(store: RunStore, run_id: str, status: Status, error: str | None) -> None:
     if status.is_over:
         store.finish(run_id, status, error=error)
     elif status is not Status.RUNNING:
@@ -52,9 +73,13 @@ def end(
         store.mark(run_id, status)
 
 
-def mixed(truth: np.ndarray, share: float) -> np.ndarray:
+def mixed(truth: np.ndarray, share: float, missing: tuple[int, ...] = ()) -> np.ndarray:
+    """Each image a little closer to the truth than the next one."""
     noise = np.random.default_rng(0).integers(0, 256, truth.shape)
-    return (truth * share + noise * (1 - share)).round().astype(np.uint8)
+    shares = np.linspace(share, share * (0.8 if len(truth) > 1 else 1), len(truth))[:, None, None, None]
+    images = (truth * shares + noise * (1 - shares)).round().astype(np.uint8)
+    images[list(missing)] = 128
+    return images
 
 
 def started(truth: np.ndarray, *, passed: bool) -> dict:
@@ -71,34 +96,45 @@ def started(truth: np.ndarray, *, passed: bool) -> dict:
     }
 
 
-def progress(truth: np.ndarray, images: np.ndarray, iteration: int) -> dict:
-    losses = {"total": 10.0 / iteration, "matching": 9.0 / iteration, "total variation": 0.1}
+def progress(truth: np.ndarray, images: np.ndarray, iteration: int, told: Told, *, granted: bool) -> dict:
+    losses = {"total": 10.0 / iteration, "matching": 9.0 / iteration, "total variation": 0.1} if told.minimizes else {}
+    weighted = {"matching": 9.0 / iteration, "total variation": 1.0 / iteration} if told.minimizes else {}
     return {
         "kind": "progress",
         "iteration": iteration,
-        "iterations": ITERATIONS,
+        "iterations": told.iterations,
         "losses": losses,
         "best": losses,
-        "scores": scores(images, truth) | {"label_accuracy": 1.0},
-        "labels": [i % len(PHOTOGRAPHS) for i in range(len(truth))],
+        "weighted": weighted,
+        "scores": scores(images, truth) | {"label_accuracy": accuracy(told, granted=granted)},
+        "labels": labels(truth, told),
         "elapsed": iteration / 10,
         "rate": 10.0,
         "dropped": 0,
     }
 
 
-def finished(truth: np.ndarray, images: np.ndarray, reached: int, status: Status) -> dict:
+def finished(truth: np.ndarray, images: np.ndarray, reached: int, status: Status, told: Told, *, granted: bool) -> dict:
     return {
         "kind": "finished",
         "status": str(status),
         "iteration": reached,
-        "iterations": ITERATIONS,
-        "scores": scores(images, truth) | {"label_accuracy": 1.0},
+        "iterations": told.iterations,
+        "scores": scores(images, truth) | {"label_accuracy": accuracy(told, granted=granted)},
         "baselines": started(truth, passed=True)["baselines"],
-        "diagnosis": ["The search ended before its update matched."] if reached < ITERATIONS else [],
+        "diagnosis": ["The search ended before its update matched."] if reached < told.iterations else [],
         "seconds": reached / 10,
-        "labels": [i % len(PHOTOGRAPHS) for i in range(len(truth))],
+        "tables": list(told.tables),
+        "labels": labels(truth, told),
     }
+
+
+def labels(truth: np.ndarray, told: Told) -> list[int]:
+    return [i % len(PHOTOGRAPHS) if told.labels else UNKNOWN for i in range(len(truth))]
+
+
+def accuracy(told: Told, *, granted: bool) -> float | None:
+    return 1.0 if told.labels and not granted else None
 
 
 def scores(images: np.ndarray, truth: np.ndarray) -> dict:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+from typing import Annotated
 
 import pytest
 from PIL import Image
+from pydantic import Field
 
-from gia_core.attacks import DLG, InvertingGradients
+from gia_core.attacks import DLG, IDLG, Attack, InvertingGradients
 from gia_core.clients import FedAvg
 from gia_core.datasets import ImageFolder, Photos, Upload
 from gia_core.datasets.uploads import decode_all
 from gia_core.defenses import GaussianNoise, Pruning
 from gia_core.models import ResNet18
-from gia_core.spec import AuditSpec, Knowledge, Victim
-from ui.address import from_query, to_query
+from gia_core.spec import AuditSpec, Knowledge, Victim, kinds
+from ui.address import branches, from_query, one_of, to_query
 from ui.scenarios import SCENARIOS
 
 SPECS = [
@@ -26,6 +28,9 @@ SPECS = [
     AuditSpec(attack=InvertingGradients(tv_weight=1e-6, boxed=False), dataset=Photos(size=64)),
     AuditSpec(victim=Victim(labels="different", label=3, indices=(0, 5, 7))),
     AuditSpec(dataset=ImageFolder(root="true, [1] & é=?")),
+    AuditSpec(rounds=4, server_lr=0.5),
+    *(AuditSpec(attack=kind()) for kind in kinds(Attack).values()),
+    AuditSpec(knowledge=Knowledge(batch_norm="exact", public_data=True, malicious_server=True)),
     *(scenario.spec for scenario in SCENARIOS),
 ]
 
@@ -65,6 +70,21 @@ def test_an_address_without_a_setup_describes_none() -> None:
     assert from_query({"run": "0" * 16, "embed": "true"}) is None
 
 
+class Outer(IDLG):
+    """Outer: an attack that holds others."""
+
+    inner: Annotated[DLG | InvertingGradients, Field(discriminator="name")] = InvertingGradients(iterations=50)
+    """Another attack."""
+
+
+@pytest.mark.parametrize(
+    "outer", [Outer(), Outer(inner=DLG(restarts=2), restarts=5), Outer(inner=InvertingGradients(tv_weight=0.5))]
+)
+def test_an_attack_within_an_attack_travels_too(outer: Outer) -> None:
+    tree = branches(to_query(AuditSpec(attack=outer)))
+    assert Outer.model_validate(one_of({"idlg": Outer}, tree["attack"])) == outer
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -76,6 +96,10 @@ def test_an_address_without_a_setup_describes_none() -> None:
         {"defenses": "pruning", "defenses.x": "0.5"},
         {"attack.no_such_field": "1"},
         {"attack": "dlg", "attack.restarts.deeper": "1"},
+        {"seed.deeper": "1"},
+        {"victim": "cat"},
+        {"victim.labels.deeper": "equal"},
+        {"rounds": "0"},
         {"seed": "[[[["},
     ],
 )

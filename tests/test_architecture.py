@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gia_core import attacks, clients, datasets, defenses, models, spec
+from gia_core import aggregation, attacks, clients, datasets, defenses, models, spec
 from gia_core.component import Component
 
 ROOT = Path(__file__).parent.parent
@@ -23,9 +23,11 @@ ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "types": "",
     "component": "",
+    "accounting": "",
     "settings": "",
+    "aggregation": "component types",
     "clients": "component types",
-    "defenses": "component types",
+    "defenses": "accounting component models types",
     "attacks": "component models types",
     "datasets": "component types",
     "models": "component datasets types",
@@ -69,11 +71,14 @@ PACKAGE_OF = {
 }
 """Where the package that brings a module has another name."""
 
-PAGES_MAY_IMPORT = "attacks clients component datasets defenses doctor models report settings spec store types"
+PAGES_MAY_IMPORT = (
+    "accounting attacks clients component datasets defenses doctor models report settings spec store types"
+)
 """Of gia_core; nothing of it needs torch."""
 
 NEEDS_NO = {
     "gia_core.__main__": "torch torchvision ray sqlalchemy streamlit",
+    "gia_core.accounting": "torch torchvision opacus numpy scipy",
     "gia_core.spec": "torch torchvision ray sqlalchemy streamlit",
     "gia_core.store": "torch torchvision ray streamlit",
     "gia_core.report": "torch torchvision ray streamlit",
@@ -83,6 +88,7 @@ NEEDS_NO = {
 """What a fresh interpreter has not loaded after importing the module."""
 
 CATALOGS = {
+    aggregation: spec.kinds(aggregation.Aggregation),
     attacks: spec.kinds(attacks.Attack),
     clients: spec.kinds(clients.Client),
     datasets: spec.kinds(datasets.Dataset),

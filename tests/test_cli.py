@@ -178,7 +178,7 @@ def test_ctrl_c_means_what_it_meant_before_once_a_run_is_over(run_small: Callabl
         ('{"attack"', "spec", "Invalid JSON"),
         ("[]", "spec", "should be an object"),
         ('{"dataset": {"name": "cifar10"}}', "dataset", "fetch cifar10"),
-        ('{"attack": {"name": "idlg"}, "batch_size": 2}', "attack.labels", "batch size"),
+        ('{"attack": {"name": "idlg", "labels": "idlg"}, "batch_size": 2}', "attack.labels", "batch size"),
     ],
 )
 def test_an_invalid_spec_is_refused_with_one_line_that_names_field_and_reason(

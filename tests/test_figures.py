@@ -50,6 +50,40 @@ def test_every_term_of_the_objective_is_a_curve_of_its_own_dash_and_marker() -> 
     assert len({(curve["dash"], curve["marker"]) for curve in curves}) == 2
 
 
+def test_weighted_terms_add_up_to_the_total_and_raw_ones_are_as_measured() -> None:
+    body = progress(1) | {"losses": {"total": 0.8, "matching": 0.5, "prior": 3.0}}
+    history = told(body | {"weighted": {"matching": 0.5, "prior": 0.3}})
+    drawn = {
+        weighted: {c["name"]: c["y"] for c in loss_figure(history, weighted=weighted)["series"]}
+        for weighted in (False, True)
+    }
+    assert drawn[False] == {"total": [0.8], "matching": [0.5], "prior": [3.0]}
+    assert drawn[True] == {"total": [0.8], "matching": [0.5], "prior": [0.3]}
+
+
+def test_a_term_without_a_known_weight_is_a_gap_among_weighted_ones() -> None:
+    curves = {c["name"]: c["y"] for c in loss_figure(told(progress(1)), weighted=True)["series"]}
+    assert curves == {"total": [1.0], "matching": [None]}
+
+
+def test_the_latest_tables_are_kept_until_there_are_new_ones() -> None:
+    ranks, bins = {"title": "Ranks"}, {"title": "Bins"}
+    history = told(STARTED, progress(1) | {"tables": [ranks]}, progress(2))
+    assert history.tables == [ranks]
+    history.add([Event(9, 0.0, progress(3) | {"tables": [bins]}), Event(10, 0.0, progress(4) | {"tables": []})])
+    assert history.tables == []
+    history.add([Event(11, 0.0, {"kind": "finished", "tables": [ranks, bins]})])
+    assert history.tables == [ranks, bins]
+
+
+def test_a_closed_form_is_told_from_a_search_of_one_iteration() -> None:
+    closed, search = progress(1) | {"iterations": 1, "losses": {}}, progress(1) | {"iterations": 1}
+    assert told(closed).in_one_step
+    assert not told(search).in_one_step
+    assert not told(closed | {"iterations": 2}).in_one_step
+    assert not told(STARTED).in_one_step
+
+
 def test_a_long_run_is_thinned_and_keeps_both_ends() -> None:
     figure = loss_figure(told(*(progress(i) for i in range(1, 5001))))
     assert len(figure["x"]) <= 800

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
@@ -68,6 +68,58 @@ class Everything(Component):
     """Some numbers."""
     text: str = "x"
     """A text."""
+
+
+class Inner(Component):
+    """Inner: a part of another one."""
+
+    name: Literal["inner"] = "inner"
+    depth: int = Field(1, ge=0)
+    """How deep."""
+    weight: float = Field(1.0, gt=0)
+    """How heavy."""
+
+
+class Other(Component):
+    """Other: takes the place of the inner one."""
+
+    name: Literal["other"] = "other"
+    width: int = Field(5, ge=0)
+    """How wide."""
+
+
+class Outer(Component):
+    """Outer: holds others."""
+
+    name: Literal["outer"] = "outer"
+    only: Inner = Inner()
+    """A part without a choice."""
+    either: Annotated[Inner | Other, Field(discriminator="name")] = Other(width=8)
+    """A part with a choice."""
+    odd: tuple[float, ...] = (0.5,)
+    """A field that has no input."""
+
+
+def test_a_part_has_its_own_fields_and_a_choice_where_there_is_one() -> None:
+    test = drawn(Outer)
+    assert test.session_state["result"] == Outer()
+    assert [box.key for box in test.selectbox] == ["setup.it.either"]
+    test.number_input(key="setup.it.only.inner.depth").set_value(3).run()
+    test.selectbox(key="setup.it.either").set_value("inner").run()
+    test.number_input(key="setup.it.either.inner.depth").set_value(4).run()
+    assert test.session_state["result"] == Outer(only=Inner(depth=3), either=Inner(depth=4))
+
+
+def test_a_part_shows_what_it_is_given_and_what_has_no_input_is_kept() -> None:
+    changes = {"only": {"depth": 2}, "either": {"name": "inner", "depth": 9}, "odd": [1.5, 2.5]}
+    assert drawn(Outer, changes).session_state["result"] == Outer.model_validate(changes)
+
+
+def test_what_is_wrong_with_a_part_is_said_once() -> None:
+    test = drawn(Outer)
+    test.number_input(key="setup.it.only.inner.weight").set_value(0.0).run()
+    assert test.session_state["result"] is None
+    assert test.session_state["problems"] == ["“Weight” should be greater than 0."]
 
 
 @pytest.mark.parametrize("kind", list(filter(is_complete, EVERY_KIND)), ids=lambda kind: kind.__name__)
@@ -140,3 +192,4 @@ def test_what_has_to_be_filled_in_is_asked_for() -> None:
 def test_every_method_has_a_short_title_and_a_sentence(kind: type[Component]) -> None:
     assert 0 < len(titles.title(kind)) <= 40
     assert titles.summary(kind)[0].isupper() or titles.summary(kind)[0].isdigit()
+    assert titles.summary(kind)[-1] == "."

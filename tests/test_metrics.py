@@ -16,6 +16,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio as torchmetric
 from victims import generator
 
 from gia_core.metrics import PSNR_CEILING, label_accuracy, lpips, mse, pairing, psnr, score, ssim
+from gia_core.types import UNKNOWN
 
 
 def photographs(count: int = 4, size: int = 48) -> torch.Tensor:
@@ -83,7 +84,13 @@ def test_pairing_survives_pixels_that_are_not_numbers():
 
 @pytest.mark.parametrize(
     ("labels", "truth", "share"),
-    [([1, 2, 3], [3, 1, 2], 1.0), ([0, 0, 0, 1], [0, 0, 1, 1], 0.75), ([5, 5], [0, 1], 0.0)],
+    [
+        ([1, 2, 3], [3, 1, 2], 1.0),
+        ([0, 0, 0, 1], [0, 0, 1, 1], 0.75),
+        ([5, 5], [0, 1], 0.0),
+        ([1, UNKNOWN], [0, 1], 0.5),
+        ([UNKNOWN, UNKNOWN], [0, 1], 0.0),
+    ],
 )
 def test_label_accuracy_compares_counts(labels, truth, share):
     assert label_accuracy(torch.tensor(labels), torch.tensor(truth)) == share

@@ -15,7 +15,7 @@ import torchvision
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from gia_core.models import CNN6, MLP, VGG11, ConvNet, LeNet, Model, ResNet18, ResNet20, ViT, classifier
+from gia_core.models import CNN6, MLP, VGG11, ConvNet, LeNet, Model, Quadrants, ResNet18, ResNet20, ViT, classifier
 from gia_core.models.attention import Attention
 from gia_core.models.choices import Activation, Normalization
 from gia_core.models.layers import ACTIVATIONS, Normalize, drawn_from
@@ -30,6 +30,7 @@ NARROW = [
     ResNet18(width=8),
     VGG11(width=8),
     ViT(dim=32, depth=2),
+    Quadrants(channels=4, hidden=8),
 ]
 """One of each kind, small enough for many tests."""
 WITH_MODE = [model for model in NARROW if "mode" in type(model).model_fields]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +14,18 @@ import pytest
 import streamlit as st
 from PIL import Image
 from runs import make_unreadable
-from seeded import seed_run
+from seeded import IN_ONE_STEP, Told, seed_run
 from streamlit.testing.v1 import AppTest
 
 from gia_core.attacks import DLG, InvertingGradients
+from gia_core.component import Condition, Needs
 from gia_core.defenses import GaussianNoise, Pruning
+from gia_core.models import MLP
 from gia_core.spec import AuditSpec, Knowledge
 from gia_core.store import Control, RunStore, Status
-from ui import location, session
+from ui import location, preflight, session, setup
+from ui.address import to_query
+from ui.families import FAMILIES, family
 from ui.keeper import Keeper
 from ui.scenarios import SCENARIOS, Scenario
 
@@ -124,8 +130,6 @@ def test_a_double_click_starts_one_run(store: RunStore) -> None:
 
 def test_a_link_restores_advanced_fields_too() -> None:
     spec = AuditSpec(attack=InvertingGradients(tv_weight=1e-6), defenses=(GaussianNoise(std=0.5), Pruning()), seed=9)
-    from ui.address import to_query
-
     test = visit(**{name.replace(".", "__"): value for name, value in to_query(spec).items()})
     assert test.session_state[location.DRAFT] == spec
     assert test.number_input(key="setup.attack.inverting-gradients.tv_weight").value == 1e-6
@@ -165,9 +169,89 @@ def test_an_absent_data_set_is_marked_among_the_options() -> None:
 
 
 def test_what_does_not_fit_together_disables_start_with_the_reason() -> None:
-    test = visit(attack="idlg", batch_size="2")
+    test = visit(attack="idlg", attack__labels="known")
     assert button(test, "Start").disabled
-    assert any("batch of 2" in warning.value for warning in test.warning)
+    assert any("labels" in warning.value for warning in test.warning)
+
+
+@pytest.fixture
+def picky(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DLG as an attack that needs much: with what the tests below know of it, it could be any attack."""
+    activation = Condition("model.activation", ("leaky-relu",), "It inverts the activation; choose leaky-relu.")
+    needs = Needs(batch_size=1, models=("mlp",), knowledge=("malicious_server",), conditions=(activation,))
+    monkeypatch.setattr(DLG, "needs", needs)
+
+
+def test_an_attack_that_lacks_something_says_what_and_one_click_helps(picky: None) -> None:
+    test = visit(attack="dlg", model="mlp", model__activation="leaky-relu", batch_size="4")
+    assert button(test, "Start").disabled
+    assert "It inverts the activation" not in texts(test)
+    for words in ("Set the batch size to 1", "Grant: malicious server"):
+        button(test, words).click().run()
+    assert not button(test, "Start").disabled
+    assert test.number_input(key="setup.batch_size").value == 1
+    assert test.toggle(key="setup.knowledge.malicious_server").value is True
+    draft = test.session_state[location.DRAFT]
+    assert (draft.attack, draft.batch_size, draft.knowledge.malicious_server) == (DLG(), 1, True)
+
+
+def test_everything_that_an_attack_lacks_is_met_at_once(picky: None) -> None:
+    test = visit(attack="dlg", batch_size="4", seed="7")
+    assert "It inverts the activation" in texts(test)
+    button(test, "Do all of this").click().run()
+    assert not button(test, "Start").disabled
+    draft = test.session_state[location.DRAFT]
+    assert (draft.model, draft.attack, draft.seed) == (MLP(activation="leaky-relu"), DLG(), 7)
+    assert "Do all of this" not in {found.label for found in test.button}
+
+
+def test_an_attack_that_does_not_fit_stays_among_the_options(picky: None) -> None:
+    options = visit(attack="idlg").selectbox(key="setup.attack").options
+    assert "DLG · malicious server · not with this model…" in options
+    assert "Inverting Gradients · search" in options
+
+
+def test_attacks_are_grouped_by_what_kind_they_are(picky: None) -> None:
+    families = [family(kind) for kind in setup.by_family(setup.CATALOGS["attack"]).values()]
+    assert families == sorted(families, key=FAMILIES.index)
+    assert family(DLG) is FAMILIES[-1]
+
+
+def test_what_the_data_set_lacks_has_a_remedy_beside_start() -> None:
+    test = visit(attack="dlg")
+    test.selectbox(key="setup.dataset").set_value("upload").run()
+    test.get("file_uploader")[0].upload("my cat.png", picture_file()).run()
+    test.toggle(key="setup.knowledge.public_data").set_value(True).run()
+    assert button(test, "Start").disabled
+    button(test, "Withhold: public data").click().run()
+    assert not button(test, "Start").disabled
+    assert len(test.session_state[location.DRAFT].dataset.pictures) == 1
+
+
+def test_several_rounds_bring_the_servers_step_with_them() -> None:
+    test = visit(attack="dlg")
+    assert "setup.server_lr" not in {box.key for box in test.number_input}
+    test.number_input(key="setup.rounds").set_value(3).run()
+    test.number_input(key="setup.server_lr").set_value(0.5).run()
+    draft = test.session_state[location.DRAFT]
+    assert (draft.rounds, draft.server_lr) == (3, 0.5)
+    assert (test.query_params["rounds"], test.query_params["server_lr"]) == ("3", "0.5")
+    assert "the updates that the client sends in 3 rounds (FedSGD)" in texts(test)
+    test.number_input(key="setup.rounds").set_value(1).run()
+    assert "setup.server_lr" not in {box.key for box in test.number_input}
+
+
+def test_a_setup_of_several_rounds_comes_back_from_its_link() -> None:
+    spec = AuditSpec(
+        rounds=5,
+        server_lr=0.25,
+        knowledge=Knowledge(batch_norm="exact", public_data=True, malicious_server=True, local_training="guessed"),
+    )
+    test = visit(**{name.replace(".", "__"): value for name, value in to_query(spec).items()})
+    assert test.session_state[location.DRAFT] == spec
+    said = texts(test)
+    assert "other images of the same kind, the power to change the model that it sends" in said
+    assert "the updates that the client sends in 5 rounds" in said
 
 
 def test_the_preflight_tells_what_the_attacker_is_granted() -> None:
@@ -184,6 +268,24 @@ def test_the_estimate_comes_from_runs_like_this_one(store: RunStore) -> None:
         visit(attack="idlg", attack__restarts="1", attack__iterations="600")
     )
     assert "no estimate yet" in texts(visit(attack="idlg", model="convnet"))
+
+
+def test_local_training_is_granted_only_where_there_is_something_to_know() -> None:
+    assert "how the client trains locally (exact)" in texts(visit(attack="dlg", client="fedavg"))
+    for client in ("fedsgd", "vertical"):
+        assert "trains locally" not in texts(visit(attack="dlg", client=client))
+
+
+def test_the_search_within_an_attack_counts_as_its_own() -> None:
+    class Outer(DLG):
+        """Outer: leaves the search to another attack."""
+
+        iterations: int = 1
+        restarts: int = 1
+        then: InvertingGradients = InvertingGradients(iterations=70, restarts=3)
+
+    assert preflight.planned_iterations(Outer()) == 210
+    assert preflight.planned_iterations(DLG(iterations=5, restarts=2)) == 10
 
 
 def test_a_choice_that_changes_the_model_is_pointed_out() -> None:
@@ -363,6 +465,152 @@ def test_every_page_reminds_of_responsible_use() -> None:
         assert "as sensitive as the originals" in "".join(caption.value for caption in visit(page).sidebar.caption)
 
 
+# What attacks tell beside their pictures.
+
+
+CHANGED = {
+    "title": "What the server changed",
+    "columns": ["What", "Before", "After"],
+    "rows": [["first layer", "random", "512 bins"], ["bins", 0, 512]],
+    "note": "One bin holds one image.",
+}
+RESTORED = {
+    "title": "Restored labels",
+    "columns": ["Class index", "Restored", "Confidence"],
+    "rows": [[0, 2, 0.98], [1, 1, 0.5], [77, 1, None]],
+    "note": "Read off the last layer.",
+}
+RANKS = {"title": "Ranks", "columns": ["Layer", "Rank"], "rows": [["<b>fc</b>", 1234]], "note": ""}
+
+
+def tables(test: AppTest) -> dict[str, list[list[str]]]:
+    """Every table's cells by its caption."""
+    found = {}
+    for html in test.html:
+        for table in re.findall(r"<table>.*?</table>", html.value, re.DOTALL):
+            (caption,) = re.findall(r"<caption>(.*?)</caption>", table)
+            rows = re.findall(r"<tr>(.*?)</tr>", table)
+            found[caption] = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
+    return found
+
+
+@pytest.mark.parametrize("status", [Status.RUNNING, Status.FINISHED])
+def test_tables_are_shown_while_the_attack_runs_and_afterwards(store: RunStore, status: Status) -> None:
+    test = visit(run=seed_run(store, status=status, reached=60, told=Told(tables=(RANKS, CHANGED))))
+    assert tables(test)["Ranks"] == [["Layer", "Rank"], ["&lt;b&gt;fc&lt;/b&gt;", "1,234"]]
+    assert "One bin holds one image." in texts(test)
+
+
+def test_what_the_server_changed_stands_above_the_pictures(store: RunStore) -> None:
+    test = visit(run=seed_run(store, told=Told(tables=(RANKS, CHANGED))))
+    assert "the server changed the model" in texts(test)
+    shown = [html.value for html in test.html if "<caption>" in html.value]
+    assert "What the server changed" in shown[0]
+    assert sum("What the server changed" in html for html in shown) == 1
+    assert "the server changed the model" not in texts(visit(run=seed_run(store, told=Told(tables=(RANKS,)))))
+
+
+def test_restored_labels_stand_beside_the_true_ones(store: RunStore) -> None:
+    test = visit(run=seed_run(store, AuditSpec(batch_size=3), told=Told(tables=(RESTORED,))))
+    assert tables(test)["Restored labels"] == [
+        ["Class index", "Name", "Restored", "True count", "Difference", "Confidence"],
+        ["0", "astronaut", "2", "1", "✗ 1 too many", "0.98"],
+        ["1", "cat", "1", "1", "✓ right", "0.5"],
+        ["2", "coffee", "0", "1", "✗ 1 too few", "—"],
+        ["77", "—", "1", "0", "✗ 1 too many", "—"],
+    ]
+
+
+def test_a_class_that_a_shortened_table_leaves_out_is_not_called_missed(store: RunStore) -> None:
+    shortened = RESTORED | {"rows": [[0, 1, 0.98]]}
+    test = visit(run=seed_run(store, AuditSpec(batch_size=3), told=Told(tables=(shortened,))))
+    assert [row[0] for row in tables(test)["Restored labels"]] == ["Class index", "0"]
+
+
+def test_a_closed_form_looks_finished_without_curves_and_slider(store: RunStore) -> None:
+    test = visit(run=seed_run(store, told=replace(IN_ONE_STEP, tables=(RANKS,))))
+    said = texts(test)
+    assert figures(test) == []
+    assert not test.select_slider
+    assert not test.slider
+    assert "This attack computes the images in one step; there is no loss to follow." in said
+    assert "computed in one step" in said
+    assert test.metric[0].value == "100.0 dB"
+    assert "Ranks" in tables(test)
+    assert "Scores in context" in said
+    assert "1 iterations" not in said
+
+
+def test_an_attack_of_many_steps_that_minimizes_nothing_has_its_quality_drawn(store: RunStore) -> None:
+    test = visit(run=seed_run(store, told=Told(minimizes=False)))
+    (quality,) = figures(test)
+    assert quality["alt"].startswith("Quality")
+    assert "This attack minimizes nothing; there is no loss to follow." in texts(test)
+    assert test.select_slider
+
+
+def test_the_loss_is_shown_raw_or_weighted(store: RunStore) -> None:
+    test = visit(run=seed_run(store))
+    raw = figures(test)[0]
+    test.segmented_control(key="loss-terms").set_value("Weighted").run()
+    weighted = figures(test)[0]
+    assert curve(raw, "total variation") != curve(weighted, "total variation")
+    assert curve(raw, "total") == curve(weighted, "total")
+    assert weighted["titles"]["left"] == "Weighted loss (log scale)"
+
+
+def test_a_single_term_of_weight_one_needs_no_switch(store: RunStore) -> None:
+    run_id = seed_run(store, status=Status.RUNNING, reached=10, told=Told(minimizes=False))
+    last = store.events(run_id)[-1].body
+    store.record(run_id, last | {"losses": {"total": 2.0, "matching": 2.0}, "weighted": {"matching": 2.0}})
+    test = visit(run=run_id)
+    assert len(figures(test)) == 2
+    assert "loss-terms" not in {found.key for found in test.segmented_control}
+
+
+def curve(figure: dict, name: str) -> list[float]:
+    return next(series["y"] for series in figure["series"] if series["name"] == name)
+
+
+def test_an_attack_that_tells_no_labels_is_not_said_to_know_them(store: RunStore) -> None:
+    untold = visit(run=seed_run(store, told=IN_ONE_STEP))
+    granted = visit(run=seed_run(store, AuditSpec(knowledge=Knowledge(labels=True))))
+    found = visit(run=seed_run(store))
+    assert [(test.metric[3].value, test.metric[3].delta) for test in (untold, granted, found)] == [
+        ("—", "not told by this attack"),
+        ("—", "known to the attacker"),
+        ("100%", "of the batch"),
+    ]
+    assert [row[2] for row in tables(untold)["Scores of every image"]] == ["Taken for", "—"]
+
+
+def test_images_that_were_not_found_are_counted(store: RunStore) -> None:
+    told = replace(IN_ONE_STEP, missing=(2, 3, 5))
+    test = visit(run=seed_run(store, AuditSpec(batch_size=6), closeness=0.9, told=told))
+    assert "**Reconstruction** · 3 of 6 found" in texts(test)
+    assert any(alt.startswith("Reconstruction") and alt.endswith("3 of 6 found") for alt in pictures(test))
+    rows = [row[0] for row in tables(test)["Scores of every image"]]
+    assert rows == ["Image", "1", "2", "3, not found", "4, not found", "5", "6, not found"]
+    assert "found" not in "".join(pictures(visit(run=seed_run(store, AuditSpec(batch_size=6)))))
+
+
+def test_the_best_and_the_worst_image_are_marked_in_every_grid(store: RunStore) -> None:
+    test = visit(run=seed_run(store, AuditSpec(batch_size=4), closeness=0.9))
+    marks = [html.value for html in test.html if 'class="gia-marks"' in html.value]
+    assert len(marks) == 3
+    assert all(("▲" in html, "▼" in html) == (True, True) for html in marks)
+    (alt,) = (alt for alt in pictures(test) if alt.startswith("Reconstruction of 4 images"))
+    best, worst = re.findall(r"(closest|furthest) (?:to|from) its original is image (\d)", alt)
+    assert best[1] != worst[1]
+    assert f"▲ **Closest to its original**: image {best[1]}" in texts(test)
+    assert "▲ closest · ▼ furthest" in texts(test)
+
+
+def test_a_single_image_has_no_marks(store: RunStore) -> None:
+    test = visit(run=seed_run(store))
+    assert not [html for html in test.html if 'class="gia-marks"' in html.value]
+
+
 # The list of runs.
 
 
@@ -371,10 +619,10 @@ def test_without_runs_the_list_leads_to_the_lab() -> None:
 
 
 def test_the_list_shows_setup_status_score_and_thumbnails(store: RunStore) -> None:
-    run_id = seed_run(store, AuditSpec(defenses=(Pruning(), GaussianNoise())))
+    run_id = seed_run(store, AuditSpec(defenses=(GaussianNoise(), Pruning())))
     test = visit(RUNS)
     said = texts(test)
-    for words in ("finished", "iDLG", "Photographs", "LeNet", "Pruning + Gaussian noise", "PSNR 100.0 dB", run_id):
+    for words in ("finished", "iDLG", "Photographs", "LeNet", "Gaussian noise + Pruning", "PSNR 100.0 dB", run_id):
         assert words in said
     assert len(pictures(test)) == 2
 

@@ -65,7 +65,7 @@ def test_what_is_out_of_range_or_unknown_cannot_be_constructed(wrong):
         (AuditSpec(dataset={"name": "cifar10"}), "dataset", "fetch"),
         (AuditSpec(batch_size=9, victim=Victim(labels="different"), attack=DLG()), "batch_size", "at most 8"),
         (AuditSpec(victim=Victim(indices=(10**6,))), "batch_size", "1000000"),
-        (AuditSpec(batch_size=2, attack=IDLG()), "attack.labels", "one image"),
+        (AuditSpec(batch_size=2, attack=IDLG(labels="idlg")), "attack.labels", "one image"),
         (AuditSpec(attack=IDLG(labels="known")), "attack.labels", "granted"),
         (AuditSpec(batch_size=2, attack=InvertingGradients(labels="idlg")), "attack.labels", "one image"),
         (AuditSpec(dataset=Digits(size=8), model=VGG11()), "model", "8 x 8"),

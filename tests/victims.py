@@ -8,6 +8,9 @@ import torch
 from torch import nn
 
 from gia_core.clients import FedSGD
+from gia_core.models.attention import Block, VisionTransformer
+from gia_core.models.layers import drawn_from
+from gia_core.models.parties import Party, SplitNetwork
 from gia_core.types import Batch, ClientRule, Observation, Round, Update
 
 
@@ -37,6 +40,23 @@ def batch_norm_network(*, classes: int = 4) -> nn.Module:
     for parameter in model.parameters():
         nn.init.uniform_(parameter, -0.5, 0.5, generator=rng)
     return model.train()
+
+
+def bare_transformer(*, dim: int = 32, patch: int = 2, classes: int = 4, seed: int = 0) -> nn.Module:
+    """A vision transformer on 1 × 8 × 8 images whose first attention gets the patches as they are."""
+    patches = (8 // patch) ** 2
+    with drawn_from(generator(seed)):
+        blocks = [Block(dim, 2, activation="gelu", bare=bare) for bare in (True, False)]
+        model = VisionTransformer(1, patches, blocks, patch=patch, dim=dim, classes=classes)
+    return model.eval()
+
+
+def split_network(*, hidden: int = 16, classes: int = 4, seed: int = 0) -> SplitNetwork:
+    """Four parties with a quadrant each of a 1 × 8 × 8 image."""
+    with drawn_from(generator(seed)):
+        parties = [Party((1, 4, 4), nn.Sigmoid, channels=8, hidden=hidden, embedding=8) for _ in range(4)]
+        network = SplitNetwork(nn.Identity(), parties, nn.Linear(32, classes))
+    return network.eval()
 
 
 def private_batch(size: int = 1, *, classes: int = 4, seed: int = 0) -> Batch:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from gia_core.spec import AuditSpec
+
+from .parts import kinds_of
 
 RUN = "run"
 """The one other parameter: the run that is shown."""
@@ -74,32 +77,45 @@ def written_component(path: str, value: BaseModel, default: Any, *, always: bool
 
 
 def nested(query: Mapping[str, str]) -> dict[str, Any]:
-    """Dotted paths as the nested JSON that ``AuditSpec`` validates."""
+    """Paths as the nested JSON that ``AuditSpec`` validates. Raises KeyError or ValueError for unknown paths."""
+    return {name: understood(node, AuditSpec.model_fields[name]) for name, node in branches(query).items()}
+
+
+def branches(query: Mapping[str, str]) -> dict[str, Any]:
+    """Dotted paths as a tree of dictionaries, in which each node has its own text under the empty string."""
     tree: dict[str, Any] = {}
-    for path, text in sorted(query.items()):
-        head, *rest = path.split(".")
-        if head == "defenses":
-            place_defense(tree, rest, text)
-        elif not rest:
-            tree[head] = {"name": text, **tree.get(head, {})} if is_choice(head) else as_value(text)
-        else:
-            branch = tree.setdefault(head, {})
-            if is_choice(head):
-                branch.setdefault("name", getattr(AuditSpec(), head).name)
-            branch[".".join(rest)] = as_value(text)
+    for path, text in query.items():
+        node = tree
+        for part in path.split("."):
+            node = node.setdefault(part, {})
+        node[""] = text
     return tree
 
 
-def place_defense(tree: dict[str, Any], rest: list[str], text: str) -> None:
-    """``defenses`` names them in order, and comes first; ``defenses.0.ratio`` sets a field of the first one."""
-    if not rest:
-        tree["defenses"] = [{"name": name} for name in text.split(",") if name]
-    else:
-        tree["defenses"][int(rest[0])][".".join(rest[1:])] = as_value(text)
+def understood(node: dict[str, Any], info: FieldInfo) -> Any:
+    """What the link says about one field: a component with its fields, several of them, or a value."""
+    if kinds := kinds_of(info.annotation):
+        return one_of(kinds, node, info.get_default(call_default_factory=True))
+    if several := kinds_of(next(iter(get_args(info.annotation)), None)):
+        return list_of(several, node)
+    (text,) = node.values()
+    return as_value(text)
 
 
-def is_choice(field: str) -> bool:
-    return hasattr(getattr(AuditSpec(), field), "name")
+def one_of(kinds: Mapping[str, type[BaseModel]], node: Mapping[str, Any], usual: Any = None) -> dict[str, Any]:
+    """A component: its name, the usual one's where the link does not tell, and the fields that it sets."""
+    name = node.get("", getattr(usual, "name", ""))
+    fields = {field: child for field, child in node.items() if field}
+    found = {field: understood(child, kinds[name].model_fields[field]) for field, child in fields.items()}
+    return found | {"name": name} if name else found
+
+
+def list_of(kinds: Mapping[str, type[BaseModel]], node: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The list names its components in order, and comes first; a number and a field set something of one of them."""
+    names = [name for name in node[""].split(",") if name]
+    if set(node) - {"", *map(str, range(len(names)))}:
+        raise ValueError("a component that is not in the list")
+    return [one_of(kinds, {**node.get(str(i), {}), "": name}) for i, name in enumerate(names)]
 
 
 def as_text(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from gia_core.store import Run
@@ -11,31 +13,83 @@ from .history import History
 from .live_plot import live_plot
 from .tables import table
 
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+TERMS = "loss-terms"
 ROWS = 50
 """Rows of a table at most; the export has them all."""
 
 
 def draw(run: Run, history: History, *, cursor: int | None) -> None:
+    """Both curves; only a sentence where there is nothing to draw a curve of."""
+    if history.in_one_step:
+        st.caption("This attack computes the images in one step; there is no loss to follow.")
+        return
+    if not history.minimizes:
+        st.caption("This attack minimizes nothing; there is no loss to follow.")
+        quality(run, history, cursor)
+        return
     grid = st.grid(2, min_column_width=290, gap="medium")
     with grid.cell():
-        st.markdown("**Loss**, which the attacker minimizes")
-        live_plot(figures.loss_figure(history, cursor=cursor), key="loss", run_id=run.id)
-        with st.expander("Loss in numbers", key="loss-table", on_change="rerun") as opened:
-            if opened.open:
-                loss_table(history)
+        loss(run, history, cursor)
     with grid.cell():
-        st.markdown("**Quality** beside blind guesses (dashed)")
-        live_plot(figures.quality_figure(history, cursor=cursor), key="quality", run_id=run.id)
-        with st.expander("Quality in numbers", key="quality-table", on_change="rerun") as opened:
-            if opened.open:
-                quality_table(history)
+        quality(run, history, cursor)
 
 
-def loss_table(history: History) -> None:
+def loss(run: Run, history: History, cursor: int | None) -> None:
+    with heading("loss"):
+        st.markdown("**Loss**, minimized by the attack", width="content")
+        differ = any(p.losses.get(name) != value for p in history.points for name, value in p.weighted.items())
+        weighted = differ and is_weighted()
+    figure = figures.loss_figure(history, cursor=cursor, weighted=weighted)
+    live_plot(figure, key="loss", run_id=f"{run.id} {weighted}")
+    with st.expander("Loss in numbers", key="loss-table", on_change="rerun") as opened:
+        if opened.open:
+            loss_table(history, weighted=weighted)
+
+
+def heading(name: str) -> DeltaGenerator:
+    """Room for a title and a switch, the same over both charts."""
+    return st.container(
+        horizontal=True,
+        horizontal_alignment="distribute",
+        vertical_alignment="center",
+        key=f"{name}-heading",
+        gap="small",
+    )
+
+
+def is_weighted() -> bool:
+    """The switch between the terms as measured and what each of them adds to the total."""
+    help_text = "Raw: each term as measured. Weighted: what each term adds to the total, so that they can be compared."
+    st.session_state.setdefault(TERMS, "Raw")
+    chosen = st.segmented_control(
+        "Terms of the loss",
+        ("Raw", "Weighted"),
+        key=TERMS,
+        required=True,
+        label_visibility="collapsed",
+        help=help_text,
+    )
+    return chosen == "Weighted"
+
+
+def quality(run: Run, history: History, cursor: int | None) -> None:
+    with heading("quality"):
+        st.markdown("**Quality** beside blind guesses (dashed)", width="content")
+    live_plot(figures.quality_figure(history, cursor=cursor), key="quality", run_id=run.id)
+    with st.expander("Quality in numbers", key="quality-table", on_change="rerun") as opened:
+        if opened.open:
+            quality_table(history)
+
+
+def loss_table(history: History, *, weighted: bool = False) -> None:
     points = history.thinned(ROWS)
     names = list(dict.fromkeys(name for point in points for name in point.losses))
-    rows = [[f"{p.iteration:,}", *(titles.short(p.losses.get(n)) for n in names)] for p in points]
-    table(["Iteration", *names], rows, caption="Loss by iteration")
+    terms = [(p.iteration, figures.losses(p, weighted=weighted)) for p in points]
+    rows = [[f"{at:,}", *(titles.short(term.get(n)) for n in names)] for at, term in terms]
+    table(["Iteration", *names], rows, caption=f"{'Weighted loss' if weighted else 'Loss'} by iteration")
 
 
 def quality_table(history: History) -> None:

@@ -17,19 +17,31 @@ STYLES = (("solid", "circle"), ("dash", "square"), ("dot", "diamond"), ("dashdot
 """Dash and marker of the first, second, … curve: nothing is told by color alone."""
 
 
-def loss_figure(history: History, *, cursor: int | None = None) -> Figure:
-    """Every term of the attack's objective, unweighted, and their weighted total, on a logarithmic axis."""
+def loss_figure(history: History, *, cursor: int | None = None, weighted: bool = False) -> Figure:
+    """Every term of the attack's objective and their weighted total, on a logarithmic axis.
+
+    The terms are as measured, or ``weighted``: what each adds to the total.
+    """
     points = history.thinned()
+    terms = [losses(p, weighted=weighted) for p in points]
     names = list(dict.fromkeys(name for p in points for name in p.losses))
     return {
         "x": [p.iteration for p in points],
-        "series": [series(i, name, (positive(p.losses.get(name)) for p in points)) for i, name in enumerate(names)],
+        "series": [series(i, name, (positive(t.get(name)) for t in terms)) for i, name in enumerate(names)],
         "guides": [],
         "cursor": cursor,
         "log": True,
-        "titles": {"x": "Iteration", "left": "Loss (log scale)", "right": None},
+        "titles": {"x": "Iteration", "left": f"{'Weighted loss' if weighted else 'Loss'} (log scale)", "right": None},
         "alt": loss_in_words(points, names),
     }
+
+
+def losses(point: Point, *, weighted: bool) -> dict[str, float]:
+    """The terms by name; one whose weight was not recorded is left out of the weighted ones."""
+    if not weighted:
+        return point.losses
+    total = {name: value for name, value in point.losses.items() if name == "total"}
+    return total | point.weighted
 
 
 def quality_figure(history: History, *, cursor: int | None = None) -> Figure:

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from gia_core.component import Component
 
 from . import titles
+from .parts import kinds_of, own_name
 
 PREFIX = "setup."
 SHORT = 12
@@ -54,16 +55,34 @@ def component(
 ) -> Component | None:
     """Draw one input per field that is not ``given``; what they describe, or None where that is not valid."""
     values = {name: value for name, value in given.items() if name in kind.model_fields}
+    wanted = {name: info for name, info in kind.model_fields.items() if name != "name" and name not in values}
+    shown = {name: getattr(seed, name) if type(seed) is kind else initial(info) for name, info in wanted.items()}
+    inner = {name: info for name, info in wanted.items() if kinds_of(info.annotation)}
     with st.grid(2, min_column_width=125, vertical_alignment="bottom"):
-        for name, info in kind.model_fields.items():
-            if name != "name" and name not in values:
-                default = getattr(seed, name) if type(seed) is kind else initial(info)
-                values[name] = field_input(name, info, f"{path}.{name}", default, problems)
+        for name, info in wanted.items():
+            if name not in inner:
+                values[name] = field_input(name, info, f"{path}.{name}", shown[name], problems)
+    for name, info in inner.items():
+        values[name] = part(name, info, f"{path}.{name}", shown[name], problems)
+        if values[name] is None:
+            return None
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         problems.add(error, kind)
         return None
+
+
+def part(name: str, info: FieldInfo, path: str, seed: Component | None, problems: Problems) -> Component | None:
+    """Draw a field that is a component itself: which one, where there is a choice, and its fields."""
+    kinds = kinds_of(info.annotation)
+    seeded(path, own_name(type(seed)) if seed is not None else next(iter(kinds)))
+    chosen = st.session_state[path]
+    if len(kinds) > 1:
+        shown = {option: titles.title(kind) for option, kind in kinds.items()}
+        chosen = st.selectbox(titles.label(name), kinds, key=path, format_func=shown.get, help=info.description)
+    st.markdown(f"**{titles.label(name)}: {titles.title(kinds[chosen])}**")
+    return component(kinds[chosen], f"{path}.{chosen}" if chosen else path, seed, problems, {})
 
 
 def initial(info: FieldInfo) -> Any:
@@ -89,7 +108,9 @@ def field_input(name: str, info: FieldInfo, key: str, default: Any, problems: Pr
         return number(label, kind, info, key, default, help_text, optional=optional)
     if origin is tuple and get_args(kind)[0] is int:
         return whole_numbers(label, key, default, help_text, problems)
-    seeded(key, "" if default is None else str(default))
+    if kind is not str:
+        return default  # a type without an input keeps its value
+    seeded(key, "" if default is None else default)
     return st.text_input(label, key=key, help=help_text) or (None if optional else "")
 
 

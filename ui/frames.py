@@ -17,10 +17,11 @@ TRUTH = "truth"
 def choose(run: Run, history: History) -> tuple[bytes | None, Frame | None]:
     """The truth, and the frame that the slider is at: by default the newest one."""
     kept = session.store().frames(run.id)
+    several = len({at for _, at in kept}) > 1
     truth = truth_of(run.id)
     iteration = None
     with st.container(key="scrubber"):  # there while it is empty too: the charts below it would be mounted anew
-        if len(kept) > 1:
+        if several:
             iteration = among(run, kept) if run.status.is_over else along(run, history, kept)
     if iteration is None:
         return truth, session.store().latest_frame(run.id)

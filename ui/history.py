@@ -29,6 +29,9 @@ class Point:
     """(B,) float32 per metric, in the order of the private batch; None where it was not measured."""
     label_accuracy: float | None
     labels: tuple[int, ...]
+    """Class indices that the attack found, ``UNKNOWN`` where it does not tell."""
+    weighted: dict[str, float] = field(default_factory=dict)
+    """What each term of ``losses`` adds to the total."""
 
     def mean(self, metric: str) -> float | None:
         """Over the batch."""
@@ -50,6 +53,8 @@ class History:
     training: dict[str, Any] | None = None
     started: dict[str, Any] | None = None
     finished: dict[str, Any] | None = None
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    """What the attack found out beside the images, as it told last."""
     points: list[Point] = field(default_factory=list)
     """Of a very long run every second one is dropped again and again, but never the first and the last."""
 
@@ -68,11 +73,22 @@ class History:
                     self.started = body
                 case "finished":
                     self.finished = body
+            self.tables = body.get("tables", self.tables)
             self.seq = event.seq
 
     @property
     def last(self) -> Point | None:
         return self.points[-1] if self.points else None
+
+    @property
+    def minimizes(self) -> bool:
+        """Whether there is a loss to follow."""
+        return any(point.losses for point in self.points)
+
+    @property
+    def in_one_step(self) -> bool:
+        """Whether the attack computes its images at once, and searches for nothing."""
+        return self.last is not None and self.last.iterations == 1 and not self.minimizes
 
     def at(self, iteration: int) -> Point | None:
         """The last point not after ``iteration``; the first one where all are."""
@@ -108,6 +124,7 @@ def point(body: Mapping[str, Any]) -> Point:
         },
         label_accuracy=body["scores"].get("label_accuracy"),
         labels=tuple(body.get("labels") or ()),
+        weighted=body.get("weighted") or {},
     )
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from gia_core.spec import AuditSpec
 from gia_core.store import StoreError
 
-from . import location, preflight, session, setup
+from . import fit, location, preflight, session, setup
 from .scenarios import SCENARIOS, Scenario
 from .setup import Draft
 
@@ -68,8 +68,11 @@ def knowledge_card(spec: AuditSpec) -> None:
 
 def start(draft: Draft) -> None:
     """Start, or every reason why not; and the setup as a link."""
-    for obstacle in draft.obstacles:
-        st.warning(obstacle, icon=":material/block:")
+    if draft.obstacles:
+        st.warning(" ".join(draft.obstacles), icon=":material/block:")
+    if draft.spec is not None:
+        for objection in draft.objections:
+            fit.offer(draft.spec, objection, session.settings().home)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="start"):
         pressed = st.button(
             "Start", type="primary", icon=":material/play_arrow:", disabled=bool(draft.obstacles), width="stretch"

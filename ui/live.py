@@ -6,7 +6,9 @@ import streamlit as st
 
 from gia_core.store import Run, Status
 
-from . import charts, frames, images, result, session, titles
+from . import charts, findings, frames, images, result, session, titles
+from .glance import BEST, WORST, Glance, described, glance
+from .glance import frames as marks
 from .history import History, Point
 
 EVERY = 0.5
@@ -22,6 +24,7 @@ ICONS = {"queued": "hourglass_empty", "running": "play_arrow", "paused": "pause"
     "finished": "check",
     "failed": "error",
 }
+MARKED = {BEST: "closest", WORST: "furthest"}
 QUIET = {"delta_color": "off", "delta_arrow": "off"}
 """A note under a number, not a change for the better or the worse."""
 HISTORY = "history"
@@ -65,18 +68,21 @@ def draw(run: Run, history: History) -> None:
     result.self_test(history)
     if run.status.is_over:
         result.headline(run, history)
+    findings.tampering(history)
     place = st.container(key="pictures")  # stands above the slider that decides what is in it
     truth, frame = frames.choose(run, history)
     point = history.at(frame.iteration) if frame else None
     with place:
         pictures(history, truth, frame.png if frame else None, point)
     if point is not None:
-        numbers(history, point)
+        numbers(run, history, point)
     if history.last is not None:
         at = frame.iteration if frame else history.last.iteration
         charts.draw(run, history, cursor=at if at < history.last.iteration else None)
+    findings.draw(history)
     if run.status.is_over:
-        result.details(run, history, truth, frame.png if frame else None)
+        latest = session.store().latest_frame(run.id)  # what the scores below belong to, wherever the slider is
+        result.details(run, history, truth, latest.png if latest else None)
 
 
 def header(run: Run, history: History) -> None:
@@ -98,6 +104,8 @@ def where(run: Run, history: History) -> str:
     last = history.last
     if last is None:
         return waiting(run, history)
+    if history.in_one_step:
+        return f"computed in one step · {titles.duration(last.elapsed)} elapsed"
     words = [f"iteration **{last.iteration:,}** of {last.iterations:,}", f"{titles.duration(last.elapsed)} elapsed"]
     if run.status is Status.RUNNING and last.rate:
         words.append(f"up to {titles.duration((last.iterations - last.iteration) / last.rate)} left")
@@ -122,13 +130,24 @@ def pictures(history: History, truth: bytes | None, reconstruction: bytes | None
     """Original, reconstruction and difference, side by side, every pixel a square."""
     count = len((history.started or {}).get("labels") or [1])
     names = (history.started or {}).get("label_names") or []
+    psnr = point.scores.get("psnr") if point else None
+    at = glance(reconstruction, psnr, count)
+    overlay = marks(at, reconstruction) if reconstruction and at.places else None
     for column, (name, sprite) in zip(st.columns(3, gap="small"), sprites(truth, reconstruction).items(), strict=True):
         with column:
             if sprite is None:
                 st.html(f'<div class="gia-nothing" role="img" aria-label="{name}: not there yet"></div>')
             else:
-                st.image(images.grid(sprite, count), width="stretch", alt=described(name, count, names, point))
-            st.caption(caption(name, names, point))
+                marked(name, images.grid(sprite, count), alternative(name, at, names, point), overlay)
+            st.caption(caption(name, names, point, at, in_one_step=history.in_one_step))
+
+
+def marked(name: str, grid: str, alt: str, overlay: str | None) -> None:
+    """The batch as a grid, with frames over the best and the worst image."""
+    with st.container(key=f"grid-{name.lower()}"):
+        st.image(grid, width="stretch", alt=alt)
+        if overlay:
+            st.html(overlay)
 
 
 def sprites(truth: bytes | None, reconstruction: bytes | None) -> dict[str, bytes | None]:
@@ -137,31 +156,33 @@ def sprites(truth: bytes | None, reconstruction: bytes | None) -> dict[str, byte
     return {"Original": truth, "Reconstruction": reconstruction, "Difference": difference}
 
 
-def caption(name: str, names: list[str], point: Point | None) -> str:
+def caption(name: str, names: list[str], point: Point | None, at: Glance, *, in_one_step: bool) -> str:
     match name:
         case "Original":
-            return "**Original**" + (f": {names[0]}" if len(names) == 1 else "")
+            legend = " · ".join(f"{sign} {MARKED[sign]}" for sign in at.places)
+            return "**Original**" + (f": {names[0]}" if len(names) == 1 else f" · {legend}" if legend else "")
         case "Reconstruction":
-            after = f" after {point.iteration:,} iterations" if point else ""
-            return f"**Reconstruction**{after}"
+            after = f" after {titles.plural(point.iteration, 'iteration')}" if point and not in_one_step else ""
+            return f"**Reconstruction**{after}" + (f" · {at.found}" if at.found else "")
         case _:
             return "**Difference**, true to scale: black is equal"
 
 
-def described(name: str, count: int, names: list[str], point: Point | None) -> str:
-    """Alternative text, made from the data."""
-    what = f"{count} images" if count > 1 else f"one image, {names[0]}" if names else "one image"
+def alternative(name: str, at: Glance, names: list[str], point: Point | None) -> str:
+    """The picture in words, made from the data."""
+    what = f"{at.count} images" if at.count > 1 else f"one image, {names[0]}" if names else "one image"
     match name:
         case "Original":
             return f"Original: {what}"
         case "Reconstruction":
             psnr = point.mean("psnr") if point else None
-            return f"Reconstruction of {what}" + (f", mean PSNR {psnr:.1f} dB" if psnr is not None else "")
+            words = f"Reconstruction of {what}" + (f", mean PSNR {psnr:.1f} dB" if psnr is not None else "")
+            return "; ".join(filter(None, (words, described(at, point.scores.get("psnr") if point else None))))
         case _:
             return f"Difference between original and reconstruction of {what}"
 
 
-def numbers(history: History, point: Point) -> None:
+def numbers(run: Run, history: History, point: Point) -> None:
     """The scores of the images above, each beside the closest blind guess."""
     grid = st.grid(4, min_column_width=105)
     for metric in ("psnr", "ssim", "lpips"):
@@ -170,6 +191,13 @@ def numbers(history: History, point: Point) -> None:
         note = None if guess is None else f"blind guess {titles.number(guess, metric)}"
         value_text = titles.number(value, metric)
         grid.metric(titles.METRICS[metric], value_text, note, help=titles.EXPLAINED[metric], **QUIET)
-    accuracy = point.label_accuracy
-    found, note = ("—", "known to the attacker") if accuracy is None else (f"{accuracy:.0%}", "of the batch")
+    found, note = labels_found(run, point)
     grid.metric("Labels found", found, note, help=titles.EXPLAINED["labels"], **QUIET)
+
+
+def labels_found(run: Run, point: Point) -> tuple[str, str]:
+    """The share of the labels that the attack found, or why there is none; and what it is a share of."""
+    if point.label_accuracy is not None:
+        return f"{point.label_accuracy:.0%}", "of the batch"
+    granted = run.spec is not None and run.spec.knowledge.labels
+    return "—", "known to the attacker" if granted else "not told by this attack"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from statistics import median
+from typing import get_args
 
+from gia_core.clients import LocalTraining
+from gia_core.component import Component
 from gia_core.spec import AuditSpec
 from gia_core.store import Run, RunStore, Status
 
@@ -11,6 +14,7 @@ from . import titles
 
 IN_WORDS = {
     "labels": "the label of every image",
+    "local_training": "how the client trains locally",
     "defense": "which defense the client uses",
     "batch_norm": "the statistics in the BatchNorm layers",
     "public_data": "other images of the same kind",
@@ -25,9 +29,9 @@ def granted(spec: AuditSpec) -> list[str]:
     """What the attacker knows, one phrase each."""
     batch = titles.plural(spec.batch_size, "private image")
     known = [
-        "the model with all its weights",
-        f"the update that the client sends ({titles.title(type(spec.client))})",
-        f"that it comes from {batch}",
+        f"the model with all its weights{' in every round' if spec.rounds > 1 else ''}",
+        sent(spec),
+        f"that {'it comes' if spec.rounds == 1 else 'they come'} from {batch}",
         "how many classes there are",
     ]
     for name, value in spec.knowledge:
@@ -36,6 +40,14 @@ def granted(spec: AuditSpec) -> list[str]:
         elif isinstance(value, str) and value != "none" and matters(name, spec):
             known.append(f"{in_words(name)} ({value})")
     return known
+
+
+def sent(spec: AuditSpec) -> str:
+    """What comes from the client, once or again and again."""
+    kind = titles.title(type(spec.client))
+    if spec.rounds == 1:
+        return f"the update that the client sends ({kind})"
+    return f"the updates that the client sends in {spec.rounds:,} rounds ({kind})"
 
 
 def withheld(spec: AuditSpec) -> list[str]:
@@ -56,7 +68,7 @@ def matters(name: str, spec: AuditSpec) -> bool:
     """Whether there is anything in this setup that the attacker could know of."""
     match name:
         case "local_training":
-            return bool(type(spec.client).model_fields.keys() - {"name"})
+            return any(spec.client.believed(known) != spec.client for known in get_args(LocalTraining))
         case "defense":
             return bool(spec.defenses)
         case "batch_norm":
@@ -102,7 +114,7 @@ def estimate(spec: AuditSpec, store: RunStore) -> str:
     rates = [rate for run in same if (rate := run.progress.get("rate"))]
     if not rates:
         return "First run of this kind: no estimate yet."
-    seconds = planned_iterations(spec) / median(rates)
+    seconds = planned_iterations(spec.attack) / median(rates)
     return f"Up to {titles.duration(seconds)}, judging by {titles.plural(len(rates), 'run')} of this kind."
 
 
@@ -114,6 +126,7 @@ def is_like(run: Run, spec: AuditSpec) -> bool:
     return getattr(done.dataset, "size", None) == getattr(spec.dataset, "size", None)
 
 
-def planned_iterations(spec: AuditSpec) -> int:
-    """If no trial ends early; closed forms take one."""
-    return int(getattr(spec.attack, "iterations", 1) * getattr(spec.attack, "restarts", 1))
+def planned_iterations(attack: Component) -> int:
+    """If no trial ends early; closed forms take one, an attack that leaves the search to another as many as that."""
+    own = int(getattr(attack, "iterations", 1) * getattr(attack, "restarts", 1))
+    return max([own, *(planned_iterations(part) for _, part in attack if isinstance(part, Component))])

@@ -9,8 +9,10 @@ import streamlit as st
 
 from gia_core import report
 from gia_core.store import Run, Status
+from gia_core.types import UNKNOWN
 
 from . import comparison, images, preflight, titles
+from .glance import BEST, WORST, Glance, glance
 from .history import History
 from .tables import table
 
@@ -73,40 +75,40 @@ def details(run: Run, history: History, truth: bytes | None, reconstruction: byt
     table(["Mean over the batch", *titles.METRICS.values()], rows, caption="Scores of this attack and of blind guesses")
     if not scores.get("lpips"):
         st.caption("LPIPS is not available: run `python -m gia_core fetch lpips` once.")
-    count = len(scores["psnr"])
-    if count > 1 and truth and reconstruction:
-        extremes(scores["psnr"], truth, reconstruction, count)
-    per_image(scores, history)
+    at = glance(reconstruction, np.array(scores["psnr"], dtype=float), len(scores["psnr"]))
+    if at.places and truth and reconstruction:
+        extremes(scores["psnr"], truth, reconstruction, at)
+    per_image(scores, history, at)
     about(run)
 
 
-def extremes(psnr: list[float], truth: bytes, reconstruction: bytes, count: int) -> None:
+def extremes(psnr: list[float], truth: bytes, reconstruction: bytes, at: Glance) -> None:
     """The images that came closest and that stayed furthest: privacy is about the worst case, the former."""
-    order = np.argsort(np.nan_to_num(psnr, nan=-np.inf))
-    places = {"Closest to its original": int(order[-1]), "Furthest from its original": int(order[0])}
-    for column, (words, index) in zip(st.columns(2), places.items(), strict=True):
+    words = {BEST: "Closest to its original", WORST: "Furthest from its original"}
+    for column, (sign, index) in zip(st.columns(2), at.places.items(), strict=False):
         with column, st.container(border=True, key=f"extreme-{index}"):
-            st.markdown(f"**{words}**: image {index + 1}, {titles.number(psnr[index], 'psnr')}")
+            st.markdown(f"{sign} **{words[sign]}**: image {index + 1}, {titles.number(psnr[index], 'psnr')}")
             for cell, (name, sprite) in zip(
                 st.columns(2), {"Original": truth, "Reconstruction": reconstruction}.items(), strict=True
             ):
                 cell.image(
-                    images.single(sprite, count, index), width="stretch", alt=f"{name} {index + 1}", caption=name
+                    images.single(sprite, at.count, index), width="stretch", alt=f"{name} {index + 1}", caption=name
                 )
 
 
-def per_image(scores: dict[str, Any], history: History) -> None:
+def per_image(scores: dict[str, Any], history: History, at: Glance) -> None:
     """Every image of the batch with its scores, its class and the class that the attack took it for."""
     started = history.started or {}
     names, true = started.get("label_names") or [], started.get("labels") or []
     found = (history.finished or {}).get("labels") or (history.last.labels if history.last else [])
-    words = dict(zip(true, names, strict=False))
+    words = {UNKNOWN: "—"} | dict(zip(true, names, strict=False))
     with st.expander("Every image of the batch", icon=":material/table_rows:"):
         rows = []
         for i in range(len(scores["psnr"])):
             values = [titles.number(scores[m][i] if scores.get(m) else None, m) for m in titles.METRICS]
             label = words.get(found[i], f"class {found[i]}") if i < len(found) else "—"
-            rows.append([f"{i + 1}", names[i] if i < len(names) else "—", label, *values])
+            number = f"{i + 1}, not found" if at.missing[i] else f"{i + 1}"
+            rows.append([number, names[i] if i < len(names) else "—", label, *values])
         table(["Image", "Class", "Taken for", *titles.METRICS.values()], rows, caption="Scores of every image")
 
 

@@ -15,12 +15,14 @@ from gia_core.component import Component
 from gia_core.datasets import Dataset
 from gia_core.defenses import Defense
 from gia_core.models import Model
-from gia_core.spec import MAX_BATCH, AuditSpec, Knowledge, Victim, kinds
+from gia_core.spec import MAX_BATCH, AuditSpec, Knowledge, Objection, Victim, kinds
 
-from . import forms, titles, uploads
+from . import fit, forms, titles, uploads
+from .families import FAMILIES, by_family, family
 from .forms import PREFIX, Problems, seeded
 
-CATALOGS = {"dataset": kinds(Dataset), "model": kinds(Model), "attack": kinds(Attack), "client": kinds(Client)}
+CATALOGS = {"dataset": kinds(Dataset), "model": kinds(Model), "client": kinds(Client)}
+CATALOGS["attack"] = by_family(kinds(Attack))
 DEFENSES = kinds(Defense)
 LABELS = {"dataset": "Data set", "model": "Model", "attack": "Attack", "client": "Client"}
 
@@ -33,6 +35,8 @@ class Draft:
     """None where an input is not valid."""
     obstacles: tuple[str, ...]
     """Every reason why it cannot be started, one sentence each."""
+    objections: tuple[Objection, ...]
+    """Those of them that the attack has nothing to do with and that a change of the setup may meet."""
 
 
 def draw(seed: AuditSpec, home: Path) -> Draft:
@@ -58,9 +62,12 @@ def draw(seed: AuditSpec, home: Path) -> Draft:
         batch_help = AuditSpec.model_fields["batch_size"].description
         batch.number_input("Batch size", 1, MAX_BATCH, key=PREFIX + "batch_size", help=batch_help)
         pick("attack", spec, home)
+        st.caption(titles.summary(chosen["attack"]))
+        lacks, others = fit.apart(objections, spec)
+        fit.unmet_by_attack(spec, lacks, home)
         pick_defenses()
-    reasons = dict.fromkeys((*problems.sentences, *(objection.reason for objection in objections)))
-    return Draft(spec, tuple(reasons))
+    reasons = dict.fromkeys((*problems.sentences, *(fit.titled(objection, spec) for objection in objections)))
+    return Draft(spec, tuple(reasons), tuple(others))
 
 
 def choices(seed: AuditSpec) -> dict[str, Any]:
@@ -78,24 +85,15 @@ def choices(seed: AuditSpec) -> dict[str, Any]:
 def pick(name: str, spec: AuditSpec | None, home: Path) -> None:
     """One visible choice, with what each option would need if it does not fit the rest of the setup."""
     catalog = CATALOGS[name]
-    marks = {option: misfit(spec, name, kind, home) for option, kind in catalog.items()} if spec else {}
+    marks = {option: fit.misfits(spec, name, kind, home) for option, kind in catalog.items()} if spec else {}
 
     def shown(option: str) -> str:
-        return titles.title(catalog[option]) + (f" · {marks[option]}" if marks.get(option) else "")
+        kind, new = catalog[option], marks.get(option)
+        if name != "attack":
+            return titles.title(kind) + (f" · {new[0].reason}" if new else "")
+        return f"{titles.title(kind)} · {family(kind).name}" + (f" · {fit.in_short(new)}" if new else "")
 
     st.selectbox(LABELS[name], catalog, key=PREFIX + name, format_func=shown, help=explained(catalog))
-
-
-def misfit(spec: AuditSpec, name: str, kind: type[Component], home: Path) -> str | None:
-    """Why ``kind`` cannot take its place in ``spec``; None where it can, or where something else is the obstacle."""
-    if getattr(spec, name).name == kind.model_fields["name"].default:
-        return None
-    try:
-        other = spec.model_copy(update={name: kind()})
-    except ValidationError:
-        return None
-    known = spec.objections(home)
-    return next((objection.reason for objection in other.objections(home) if objection not in known), None)
 
 
 def pick_defenses() -> None:
@@ -110,8 +108,14 @@ def pick_defenses() -> None:
 
 
 def explained(catalog: dict[str, type[Component]]) -> str:
-    """Every option in a sentence, as Markdown."""
-    return "\n".join(f"- **{titles.title(kind)}**: {titles.summary(kind)}" for kind in catalog.values())
+    """Every option in a sentence, as Markdown; attacks family by family."""
+    lines = {kind: f"- **{titles.title(kind)}**: {titles.summary(kind)}" for kind in catalog.values()}
+    if catalog is not CATALOGS["attack"]:
+        return "\n".join(lines.values())
+    groups = [(group, [line for kind, line in lines.items() if family(kind) is group]) for group in FAMILIES]
+    return "\n\n".join(
+        f"*{group.name.capitalize()}*: they {group.summary}.\n\n" + "\n".join(own) for group, own in groups if own
+    )
 
 
 def advanced(
@@ -136,8 +140,23 @@ def advanced(
         "What the attacker is granted", Knowledge, PREFIX + "knowledge", seed.knowledge, problems
     )
     values["victim"] = section("Which images are private", Victim, PREFIX + "victim", seed.victim, problems)
-    seed_field = AuditSpec.model_fields["seed"]
-    values["seed"] = forms.field_input("seed", seed_field, PREFIX + "seed", seed.seed, problems)
+    values |= exchange(seed, problems)
+    return values
+
+
+def exchange(seed: AuditSpec, problems: Problems) -> dict[str, Any]:
+    """The fields of the spec itself that are no component: how many rounds, and the seed."""
+    fields = AuditSpec.model_fields
+    st.markdown("**How often, and by which chance**")
+    with st.grid(2, min_column_width=125, vertical_alignment="bottom"):
+        values = {
+            name: forms.field_input(name, fields[name], PREFIX + name, getattr(seed, name), problems)
+            for name in ("rounds", "seed")
+        }
+        if values["rounds"] == 1:  # nothing follows that the server could move its model for
+            return values | {"server_lr": seed.server_lr}
+        name = "server_lr"
+        values[name] = forms.field_input(name, fields[name], PREFIX + name, seed.server_lr, problems)
     return values
 
 

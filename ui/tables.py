@@ -9,10 +9,21 @@ from html import escape
 import streamlit as st
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str, prose: bool = False) -> None:
-    """Numbers on the right, or ``prose`` on the left; ``caption`` says what it holds, for those who cannot see it."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    body = "".join(f"<tr>{''.join(cell(value, first=i == 0) for i, value in enumerate(row))}</tr>" for row in rows)
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    caption: str,
+    prose: bool = False,
+    numeric: Sequence[bool] = (),
+) -> None:
+    """Numbers on the right, or ``prose`` on the left; ``caption`` says what it holds, for those who cannot see it.
+
+    Where columns differ, ``numeric`` tells which of them hold numbers.
+    """
+    sides = [' class="gia-text"' if numeric and not numeric[i] else "" for i in range(len(header))]
+    head = "".join(f'<th scope="col"{side}>{escape(name)}</th>' for name, side in zip(header, sides, strict=True))
+    body = "".join(f"<tr>{''.join(map(cell, row, sides, range(len(row))))}</tr>" for row in rows)
     kind = "gia-table gia-prose" if prose else "gia-table"
     st.html(
         f'<div class="{kind}" tabindex="0" role="region" aria-label="{escape(caption)}">'
@@ -20,7 +31,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, caption: s
     )
 
 
-def cell(value: object, *, first: bool) -> str:
+def cell(value: object, side: str, index: int) -> str:
     """A cell; what stands between backticks is a command."""
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(str(value)))
-    return f'<th scope="row">{text}</th>' if first else f"<td>{text}</td>"
+    return f"<td{side}>{text}</td>" if index else f'<th scope="row"{side}>{text}</th>'

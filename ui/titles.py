@@ -18,7 +18,8 @@ EXPLAINED = {
     "mse": "Mean squared error of the pixels, which lie between 0 and 1. Lower is closer.",
     "lpips": "Learned perceptual distance: how different the images look to a neural network. Lower is closer. "
     "Where it is not available, run `python -m gia_core fetch lpips` once.",
-    "labels": "Share of the private labels that the attack found; a dash where the attacker was granted them.",
+    "labels": "Share of the private labels that the attack found; a dash where the attacker was granted "
+    "them, or does not tell.",
 }
 
 HIGHER_IS_CLOSER = {"psnr": True, "ssim": True, "mse": False, "lpips": False}
@@ -26,25 +27,20 @@ HIGHER_IS_CLOSER = {"psnr": True, "ssim": True, "mse": False, "lpips": False}
 
 def title(kind: type[Component]) -> str:
     """From a docstring that begins "DLG: image and label…" the word "DLG"; else the name, made readable."""
-    head, colon, _ = first_line(kind).partition(": ")
+    head, colon, _ = first_paragraph(kind).partition(": ")
     name = kind.model_fields["name"].default
     return head if colon and len(head) <= 40 else str(name).replace("-", " ").capitalize()
 
 
 def summary(kind: type[Component]) -> str:
-    """The docstring's first sentence without its title, begun with a capital."""
-    head, colon, rest = first_line(kind).partition(": ")
-    text = rest if colon and len(head) <= 40 else first_line(kind)
+    """The docstring's first paragraph without its title, begun with a capital."""
+    head, colon, rest = first_paragraph(kind).partition(": ")
+    text = rest if colon and len(head) <= 40 else first_paragraph(kind)
     return text[:1].upper() + text[1:]
 
 
-def details(kind: type[Component]) -> str:
-    """The docstring below its first line, as one paragraph; empty where there is none."""
-    return " ".join((kind.__doc__ or "").strip().partition("\n")[2].split())
-
-
-def first_line(kind: type[Component]) -> str:
-    return (kind.__doc__ or "").strip().partition("\n")[0]
+def first_paragraph(kind: type[Component]) -> str:
+    return " ".join((kind.__doc__ or "").strip().partition("\n\n")[0].split())
 
 
 def label(field: str) -> str:

@@ -6,8 +6,31 @@ from typing import Annotated
 
 from pydantic import Field
 
+from .analytic.april import APRIL
+from .analytic.cocktail_party import CocktailParty
+from .analytic.fishing import Fishing
+from .analytic.linear_leak import LinearLeak
+from .analytic.r_gap import RGAP
+from .analytic.robbing_the_fed import RobbingTheFed
+from .analytic.trap_weights import TrapWeights
+from .optimization.cafe import CAFE
 from .optimization.dlg import DLG
+from .optimization.gradinversion import GradInversion
 from .optimization.idlg import IDLG
 from .optimization.inverting_gradients import InvertingGradients
 
-Attack = Annotated[DLG | IDLG | InvertingGradients, Field(discriminator="name")]
+Attack = Annotated[
+    DLG
+    | IDLG
+    | InvertingGradients
+    | GradInversion
+    | CAFE
+    | LinearLeak
+    | RobbingTheFed
+    | TrapWeights
+    | RGAP
+    | APRIL
+    | CocktailParty
+    | Fishing,
+    Field(discriminator="name"),
+]

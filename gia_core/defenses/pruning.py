@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from ..component import Component
 from ..types import Batch, Update, UpdateRule
+from .stages import Stage
 
 if TYPE_CHECKING:
     import torch
@@ -22,13 +23,28 @@ class Pruning(Component):
     """Share of the entries that become zero."""
     scope: Literal["layer", "global"] = "layer"
     """Whether the largest entries are chosen in each tensor on its own ("layer") or among all of them ("global")."""
+    error_feedback: bool = False
+    """Whether the client remembers what it did not send and adds it to its next update, which a model needs to learn
+    from few entries (Stich et al., NeurIPS 2018)."""
+    stages: ClassVar[tuple[Stage, ...]] = ("compression",)
 
     def wrap(self, rule: UpdateRule, rng: torch.Generator) -> UpdateRule:
-        """The rule followed by exact top-k selection: ceil((1 - ratio) n) of n entries survive, unchanged."""
+        """The rule followed by exact top-k selection: ceil((1 - ratio) n) of n entries survive, unchanged.
+
+        With error feedback the rule that is returned has a memory, empty at first.
+        """
+        unsent: Update = ()
 
         def pruned(model: nn.Module, batch: Batch, *, differentiable: bool = False) -> Update:
+            nonlocal unsent
             update = rule(model, batch, differentiable=differentiable)
-            return tuple(u * mask for u, mask in zip(update, self.masks(update), strict=True))
+            # A server may send a model of other shapes; what was kept of the last one does not fit it.
+            if [u.shape for u in unsent] == [u.shape for u in update]:
+                update = tuple(u + kept for u, kept in zip(update, unsent, strict=True))
+            sent = tuple(u * mask for u, mask in zip(update, self.masks(update), strict=True))
+            if self.error_feedback:
+                unsent = tuple((u - s).detach() for u, s in zip(update, sent, strict=True))
+            return sent
 
         return pruned if self.ratio else rule
 

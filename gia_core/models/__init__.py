@@ -10,6 +10,7 @@ from .cnn6 import CNN6
 from .convnet import ConvNet
 from .lenet import LeNet
 from .mlp import MLP
+from .quadrants import Quadrants
 from .resnet18 import ResNet18
 from .resnet20 import ResNet20
 from .vgg11 import VGG11
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Model = Annotated[
-    MLP | LeNet | ConvNet | CNN6 | ResNet20 | ResNet18 | VGG11 | ViT,
+    MLP | LeNet | ConvNet | CNN6 | ResNet20 | ResNet18 | VGG11 | ViT | Quadrants,
     Field(discriminator="name"),
 ]
 

@@ -49,13 +49,16 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """(B, C, H, W) to (B, K) by way of a class token in front of one token for each patch."""
+    """(B, C, H, W) to (B, K) by way of a class token in front of one token for each patch.
+
+    The positions are drawn from N(0, 1), for the caller to scale.
+    """
 
     def __init__(self, channels: int, patches: int, blocks: list[Block], *, patch: int, dim: int, classes: int) -> None:
         super().__init__()
         self.embedding = nn.Conv2d(channels, dim, patch, stride=patch)
         self.class_token = nn.Parameter(0.02 * torch.randn(1, 1, dim))
-        self.positions = nn.Parameter(0.02 * torch.randn(1, patches + 1, dim))
+        self.positions = nn.Parameter(torch.randn(1, patches + 1, dim))
         self.blocks = nn.Sequential(*blocks)
         self.norm = nn.LayerNorm(dim)
         self.head = nn.Linear(dim, classes)

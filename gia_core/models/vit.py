@@ -28,6 +28,9 @@ class ViT(Component):
     first_block: Literal["standard", "bare"] = "standard"
     """"bare" gives the first attention the patches as they are, without normalization and without a path around it:
     the variant that APRIL can solve (Lu et al., CVPR 2022)."""
+    position_scale: float = Field(0.02, gt=0, le=10)
+    """Standard deviation of the learned positions before training: 0.02 as published, 1 in other common code. More
+    makes the patches' gradients differ more, and APRIL's equations steadier."""
     activation: Activation = "gelu"
     training: Epochs = 0
 
@@ -43,6 +46,7 @@ class ViT(Component):
 
     def build(self, data: Data, rng: torch.Generator) -> nn.Module:
         """Raises ValueError with the objection where the patches do not fit the images."""
+        import torch
         from torch import nn
 
         from .attention import Block, VisionTransformer
@@ -60,4 +64,6 @@ class ViT(Component):
             network = VisionTransformer(
                 channels, patches, blocks, patch=self.patch, dim=self.dim, classes=len(data.class_names)
             )
+            with torch.no_grad():
+                network.positions.mul_(self.position_scale)
         return nn.Sequential(Normalize(data), network).eval()

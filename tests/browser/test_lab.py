@@ -233,6 +233,32 @@ def test_the_doctor_is_readable(new_page: Callable[..., Page]) -> None:
     photograph(page, "doctor")
 
 
+def test_a_malicious_server_is_allowed_by_a_click_and_exposed(new_page: Callable[..., Page]) -> None:
+    page = new_page("/?attack=robbing-the-fed&batch_size=64")
+    expect(page.get_by_role("button", name="Start")).to_be_disabled(timeout=60_000)
+    photograph(page, "unmet")
+    press(page, "Do all of this")
+    press(page, "Start")
+    status(page, "finished", within=FIRST_PICTURE)
+    expect(page.get_by_text("the server changed the model")).to_be_visible()
+    expect(page.get_by_text("there is no loss to follow")).to_be_visible()
+    expect(page.get_by_role("slider")).to_have_count(0)
+    expect(page.locator(".live-plot")).to_have_count(0)
+    assert frame_over_image(page) <= 2
+    photograph(page, "malicious-server")
+
+
+def frame_over_image(page: Page) -> float:
+    """How many pixels the frame of the best image lies outside of the grid that it is drawn over."""
+    frame = page.locator(".st-key-grid-reconstruction .gia-best").bounding_box()
+    image = reconstruction(page).bounding_box()
+    assert frame
+    assert image
+    outside = [image["x"] - frame["x"], frame["x"] + frame["width"] - image["x"] - image["width"]]
+    outside += [image["y"] - frame["y"], frame["y"] + frame["height"] - image["y"] - image["height"]]
+    return max(outside)
+
+
 def test_the_page_outlives_the_server(server: Served, new_page: Callable[..., Page], complaints: list[str]) -> None:
     page = new_page()
     expect(page.get_by_role("button", name="Start")).to_be_enabled(timeout=60_000)
@@ -256,6 +282,7 @@ def test_the_readme_shows_what_there_is(server: Served, new_page: Callable[..., 
     expect(page.get_by_role("button", name="Start")).to_be_enabled(timeout=60_000)
     press(page, "Start")
     status(page, "finished", within=FIRST_PICTURE)
-    page.set_viewport_size({"width": 1500, "height": 1110})
+    page.set_viewport_size({"width": 1500, "height": 1090})
+    page.locator("[data-testid=stMain]").evaluate("main => main.scrollTo(0, 0)")
     page.wait_for_timeout(1_500)
     page.screenshot(path=ROOT / "assets" / "screenshot.png")

@@ -5,6 +5,9 @@ This package needs torch; the attacks import it when they run.
 
 from __future__ import annotations
 
-from .engine import Prior, Recipe, match_updates, mismatch
+from .candidate import ContextPrior, Prior
+from .engine import match_updates
+from .objective import mismatch
+from .recipe import Recipe
 
-__all__ = ["Prior", "Recipe", "match_updates", "mismatch"]
+__all__ = ["ContextPrior", "Prior", "Recipe", "match_updates", "mismatch"]

@@ -5,8 +5,9 @@ Each function takes the observed update once and returns what measures others ag
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -47,6 +48,48 @@ def cosine(observed: Update) -> Mismatch:
     return distance
 
 
+def layer_l2(observed: Update) -> Mismatch:
+    """Sum over the tensors of the norm of the difference, as a share of the sum of the observed norms.
+
+    (Yin et al., CVPR 2021, equation 4, without its scale.) No large tensor drowns the others.
+    """
+    size = torch.stack([o.norm() for o in observed]).sum().clamp_min(1e-12)
+
+    def distance(update: Update) -> Tensor:
+        norms = [torch.linalg.vector_norm(u - o) for u, o in zip(update, observed, strict=True)]
+        return torch.stack(norms).sum() / size
+
+    return distance
+
+
+def masked_cosine(observed: Update) -> Mismatch:
+    """``cosine`` over the entries that arrived: those that are not exactly zero in the observed update.
+
+    Against pruning, which sets the others to zero. (Jeon et al., NeurIPS 2021.)
+    """
+    mask = tuple((o != 0).to(o.dtype) for o in observed)
+    measure = cosine(observed)
+    return lambda update: measure(tuple(u * m for u, m in zip(update, mask, strict=True)))
+
+
+def depth_weighted(distance: Distance, weights: Literal["equal", "linear", "exponential"]) -> Distance:
+    """``distance`` with every tensor multiplied by the root of its weight, so that squares get the weight.
+
+    The weight falls from 1 at the input, "linear" to 1/L at the last of the L tensors, "exponential" by a factor of e
+    from each tensor to the next, as in Geiping et al.'s public code.
+    """
+    if weights == "equal":
+        return distance
+
+    def weighted(observed: Update) -> Mismatch:
+        count = len(observed)
+        roots = [math.exp(-i / 2) if weights == "exponential" else math.sqrt(1 - i / count) for i in range(count)]
+        measure = distance(tuple(root * o for root, o in zip(roots, observed, strict=True)))
+        return lambda update: measure(tuple(root * u for root, u in zip(roots, update, strict=True)))
+
+    return weighted
+
+
 def on_layers(distance: Distance, which: str, count: int) -> Distance:
     """``distance`` over some of the tensors only.
 
@@ -65,6 +108,14 @@ def on_layers(distance: Distance, which: str, count: int) -> Distance:
         return lambda update: measure(tuple(update[i] for i in chosen))
 
     return limited
+
+
+NAMED: dict[str, Distance] = {
+    "squared-l2": squared_l2,
+    "layer-l2": layer_l2,
+    "cosine": cosine,
+    "masked-cosine": masked_cosine,
+}
 
 
 def inner(one: Update, other: Update) -> Tensor:

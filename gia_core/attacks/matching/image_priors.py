@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 
@@ -10,6 +12,19 @@ def total_variation(images: Tensor) -> Tensor:
     across = (images[..., :, 1:] - images[..., :, :-1]).abs().mean()
     down = (images[..., 1:, :] - images[..., :-1, :]).abs().mean()
     return across + down
+
+
+def distance_from_gray(images: Tensor) -> Tensor:
+    """Root mean square of the pixels around mid-gray, the middle of what is possible (Yin et al., CVPR 2021, eq. 9)."""
+    return root_mean_square(images - 0.5)
+
+
+def root_mean_square(difference: Tensor) -> Tensor:
+    """Of all entries, a scalar; its slope at zero is zero, not infinite."""
+    import torch
+
+    norm: Tensor = torch.linalg.vector_norm(difference)
+    return norm / math.sqrt(difference.numel())
 
 
 def median_filtered(images: Tensor) -> Tensor:

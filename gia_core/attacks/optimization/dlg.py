@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from ...types import Observation, Step
+from ..labels import SearchedLabels
 from .lbfgs_search import LBFGSSearch
 
 if TYPE_CHECKING:
@@ -17,9 +18,7 @@ class DLG(LBFGSSearch):
     """
 
     name: Literal["dlg"] = "dlg"
-    labels: Literal["joint", "auto", "known", "idlg"] = "joint"
-    """How the labels are found: searched with the images ("joint", as published), granted ("known"), read off the
-    gradient of one image ("idlg"), or the first of known, idlg and joint that applies ("auto")."""
+    labels: SearchedLabels = "joint"
 
     def run(self, seen: Observation, rng: torch.Generator) -> Iterator[Step]:
         return self.search(seen, rng, self.labels)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from ...types import Observation, Step
+from ..labels import ReadLabels
 from .lbfgs_search import LBFGSSearch
 
 if TYPE_CHECKING:
@@ -13,13 +14,11 @@ if TYPE_CHECKING:
 class IDLG(LBFGSSearch):
     """iDLG: the label is read off the gradient first, then the image is searched (Zhao et al., 2020).
 
-    The rule is exact for one image; for more images the labels must be granted.
+    The rule is exact for one image; for more images, other rules estimate how often each label occurs.
     """
 
     name: Literal["idlg"] = "idlg"
-    labels: Literal["auto", "known", "idlg"] = "auto"
-    """How the label is found: granted ("known"), read off the gradient of one image ("idlg"), or the first of these
-    that applies ("auto")."""
+    labels: ReadLabels = "auto"
 
     def run(self, seen: Observation, rng: torch.Generator) -> Iterator[Step]:
         return self.search(seen, rng, self.labels)

@@ -13,7 +13,7 @@ from ..inversion import Inversion
 if TYPE_CHECKING:
     import torch
 
-    from ..matching.labels import LabelStrategy
+    from ..labels import LabelStrategy
 
 
 class LBFGSSearch(Inversion):
