@@ -28,9 +28,8 @@ class FedSGD(Component):
 
     def __call__(self, model: nn.Module, batch: Batch, *, differentiable: bool = False) -> Update:
         import torch
-        import torch.nn.functional as F
 
-        loss = F.cross_entropy(logits(model, batch.images), batch.labels)
+        loss = mean_loss(model, batch.images, batch.labels)
         return torch.autograd.grad(loss, tuple(model.parameters()), create_graph=differentiable)
 
     def mean_gradient(self, update: Update, batch_size: int) -> Update:
@@ -69,7 +68,6 @@ class FedAvg(Component):
 
     def __call__(self, model: nn.Module, batch: Batch, *, differentiable: bool = False) -> Update:
         import torch
-        import torch.nn.functional as F
 
         # Images of shape (E, B, C, H, W) give every epoch pictures of its own, as an attacker may imagine them.
         shape = batch.images.shape
@@ -81,7 +79,7 @@ class FedAvg(Component):
             part, images = parts[number], epochs[number * len(epochs) // len(parts)]
             # The change is kept apart from the weights: the difference of two nearly equal numbers would lose digits.
             weights = {name: start[name] + change[name] for name in start}
-            loss = F.cross_entropy(logits(model, images[part], weights), batch.labels[part])
+            loss = mean_loss(model, images[part], batch.labels[part], weights)
             gradient = torch.autograd.grad(loss, tuple(weights.values()), create_graph=differentiable)
             change = {name: c - self.local_lr * g for (name, c), g in zip(change.items(), gradient, strict=True)}
             if not differentiable:
@@ -183,6 +181,24 @@ def changed(model: nn.Module, change: Update) -> nn.Module:
         for parameter, difference in zip(after.parameters(), change, strict=True):
             parameter.add_(difference)
     return after
+
+
+def mean_loss(model: nn.Module, images: Tensor, labels: Tensor, weights: dict[str, Tensor] | None = None) -> Tensor:
+    """What a client minimizes: cross-entropy, and what layers add to it that have an ``added_loss(inputs)``."""
+    import torch.nn.functional as F
+
+    added: list[Tensor] = []
+    handles = [
+        layer.register_forward_hook(lambda heard, inputs, _: added.append(heard.added_loss(inputs[0])))
+        for layer in model.modules()
+        if hasattr(layer, "added_loss")
+    ]
+    try:
+        scores = logits(model, images, weights)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return sum(added, F.cross_entropy(scores, labels))
 
 
 def logits(model: nn.Module, images: Tensor, weights: dict[str, Tensor] | None = None) -> Tensor:

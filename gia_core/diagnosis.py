@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 from .metrics import psnr
@@ -63,8 +64,8 @@ def diagnose(seen: Observation, truth: Batch, step: Step, at_truth: float | None
     causes = []
     if not check.passed:
         causes.append(check.message)
-    told = bool((step.labels != UNKNOWN).any())
-    if told and sorted(step.labels.tolist()) != sorted(truth.labels.tolist()):
+    told = Counter(step.labels[step.labels != UNKNOWN].tolist())
+    if told - Counter(truth.labels.tolist()):
         causes.append("Wrong labels: the attack took the images for other classes than the true ones.")
     if norm(seen.rounds[0].update) < 1e-6:
         causes.append("Vanished gradient: the update is close to zero, so it says little about the images.")

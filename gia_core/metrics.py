@@ -82,16 +82,17 @@ def lpips_network(file: Path) -> nn.Module:
 
 
 def pairing(images: Tensor, truth: Tensor) -> list[int]:
-    """For each true image the index of the reconstruction that is taken for it, by least total squared error.
+    """For each true image the index of the reconstruction that is taken for it, by highest total PSNR.
 
     A gradient does not know the order of its batch, so reconstructions come in any order (Hungarian method, Kuhn 1955).
-    Pixels that are not numbers count as far away.
+    By least total squared error a recovered image would be given away to bring two bad ones a little closer. Pixels
+    that are not numbers count as far away.
     """
     from scipy.optimize import linear_sum_assignment
 
     flat, target = images.flatten(1), truth.flatten(1)
-    cost = (target[:, None] - flat[None]).square().mean(dim=2)
-    rows, columns = linear_sum_assignment(cost.nan_to_num(nan=1e6, posinf=1e6).cpu().numpy())
+    errors = (target[:, None] - flat[None]).square().mean(dim=2).nan_to_num(nan=1e6, posinf=1e6)
+    rows, columns = linear_sum_assignment(errors.clamp_min(10 ** (-PSNR_CEILING / 10)).log().cpu().numpy())
     return [int(column) for _, column in sorted(zip(rows, columns, strict=True))]
 
 

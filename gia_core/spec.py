@@ -32,7 +32,9 @@ class Knowledge(Component):
     it assumes common values ("guessed": 2 epochs of batches of 8, learning rate 0.001), or nothing, so that it takes
     the change of the weights for one gradient step ("none")."""
     defense: bool = False
-    """The attacker knows which defense the client uses and adapts to it."""
+    """The attacker knows which defense the client uses and adapts to it. Where the defense disguises the images, it is
+    also told how each one was made: which images were mixed with which weights, which steps altered it, and which of
+    its finds belongs to which. No real attacker knows as much, so this is an upper bound."""
     batch_norm: Literal["none", "running", "exact"] = "none"
     """What the attacker uses of the statistics in the model's BatchNorm layers: nothing, the running averages that the
     model carries ("running"), or those of the private batch itself ("exact"), which clients share in some systems."""

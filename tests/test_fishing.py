@@ -11,9 +11,10 @@ from victims import batch_norm_network, generator, observation, private_batch, s
 
 from gia_core.attacks import DLG, Fishing, InvertingGradients
 from gia_core.attacks.analytic.baits import answer, class_counts, equal_scores, features_of, one_class, one_side
-from gia_core.attacks.analytic.fishing import rarest
+from gia_core.attacks.analytic.fishing import rarest_first
 from gia_core.attacks.analytic.fishing_trip import Trip
 from gia_core.clients import FedSGD
+from gia_core.defenses import Pruning
 from gia_core.metrics import psnr
 from gia_core.models import classifier
 from gia_core.types import UNKNOWN, Batch, Observation
@@ -92,9 +93,9 @@ def test_only_layers_before_the_classifier_are_divided_by_the_size_of_the_row() 
         assert torch.allclose(scaled, wanted, rtol=1e-4, atol=1e-6)
 
 
-def test_the_rarest_class_is_one_that_occurs() -> None:
-    assert rarest(torch.tensor([0, 3, 2, 2])) == 2
-    assert rarest(torch.tensor([0, 0, 4])) == 2
+def test_the_rarest_classes_come_first_and_absent_ones_not_at_all() -> None:
+    assert rarest_first(torch.tensor([0, 3, 2, 2])) == [2, 3, 1]
+    assert rarest_first(torch.tensor([0, 0])) == [0, 1]
 
 
 def test_a_class_that_occurs_once_takes_one_query_when_the_labels_are_granted() -> None:
@@ -184,10 +185,21 @@ def test_what_cannot_work_is_refused_in_one_sentence(attack, seen, words) -> Non
         list(attack.run(seen, generator()))
 
 
-def test_a_client_that_answers_nothing_is_told_of() -> None:
+def test_a_wrong_count_costs_a_query_but_not_the_catch() -> None:
+    """Pruning takes the smallest entries of the answer away; a class without one seems to occur 9 / 4 times."""
+    batch, client = labeled(*[0] * 5, *[3] * 4), Pruning(ratio=0.5).wrap(FedSGD(), generator())
+    seen = replace(honest(small_network(), batch), query=lambda tampered: client(tampered, batch))
+    *_, last = Fishing(queries=3, then=InvertingGradients(iterations=1)).run(seen, generator())
+    _, absent, there = last.tables[0].rows
+    assert absent[3] == 0
+    assert there[1:4:2] == ("class 3", pytest.approx(4, abs=0.01))
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan")])
+def test_a_client_that_answers_nothing_is_told_of(value) -> None:
     model, batch = small_network(), labeled(0, 1)
     seen = replace(
-        honest(model, batch), query=lambda tampered: tuple(torch.zeros_like(p) for p in tampered.parameters())
+        honest(model, batch), query=lambda tampered: tuple(torch.full_like(p, value) for p in tampered.parameters())
     )
     with pytest.raises(ValueError, match="answered"):
         list(Fishing().run(seen, generator()))

@@ -119,3 +119,10 @@ def test_lpips_with_a_trunk_on_disk_rates_a_copy_zero_and_noise_higher(tmp_path:
     assert worse is not None
     assert copy.tolist() == [0, 0]
     assert (worse > 0).all()
+
+
+def test_a_recovered_image_keeps_its_own_when_everything_else_is_gray():
+    truth = torch.stack([torch.full((1, 4, 4), 0.9), torch.full((1, 4, 4), 0.7)])
+    images = torch.stack([torch.full((1, 4, 4), 0.7), torch.full((1, 4, 4), 0.52)])
+    # In squared errors 0.18² + 0.2² is less than 0 + 0.38², but an exact copy is no compromise.
+    assert pairing(images, truth) == [1, 0]

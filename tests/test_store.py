@@ -29,7 +29,7 @@ def test_ids_are_sixteen_hexadecimal_digits_and_differ(store: RunStore, spec: Au
 
 
 def test_what_cannot_be_carried_out_is_refused_with_its_field_and_reason(store: RunStore, spec: AuditSpec, home: Path):
-    hopeless = spec.model_copy(update={"batch_size": 8, "attack": kinds(Attack)["idlg"]()})
+    hopeless = spec.model_copy(update={"batch_size": 8, "attack": kinds(Attack)["idlg"](labels="idlg")})
     field, reason = hopeless.objections(home)[0]
     with pytest.raises(ValueError, match=f"^{re.escape(f'{field}: {reason}')}$"):
         store.submit(hopeless)

@@ -93,6 +93,10 @@ def cautions(spec: AuditSpec) -> list[str]:
             )
     if epochs := getattr(model, "training", 0):
         found.append(f"The model is trained for {titles.plural(epochs, 'epoch')} first; a trained model leaks less.")
+    for defense in spec.defenses:
+        if getattr(defense, "changes_network", False):
+            title = titles.title(type(defense))
+            found.append(f"{title} puts layers into the network: everyone uses another network than without it.")
     return found
 
 

@@ -8,13 +8,12 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
 
 from ..models import classifier
 
 
 class Bottleneck(nn.Module):
-    """Features to a random code and back (Scheliga et al., WACV 2022, section 3).
+    """Features to a random code and back (Scheliga et al., WACV 2022).
 
     The code is mean + spread · noise, in training and evaluation alike. The noise follows from ``seed`` alone, so that
     a forward pass changes nothing: the model that the server sends has one that all know, the client's copy another.
@@ -29,15 +28,20 @@ class Bottleneck(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, features) to the same."""
-        mean, raw = self.encoder(features).chunk(2, dim=-1)
-        spread = F.softplus(raw)
+        mean, spread = self.code(features)
         rng = torch.Generator().manual_seed(self.seed)
         noise = torch.randn(mean.shape, generator=rng).to(mean)
-        code: Tensor = self.decoder(mean + spread * noise)
-        if not self.beta:
-            return code
-        with_loss: Tensor = AddedLoss.apply(code, self.beta * divergence(mean, spread))
-        return with_loss
+        decoded: Tensor = self.decoder(mean + spread * noise)
+        return decoded
+
+    def code(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and spread of the code, (B, size) each."""
+        mean, raw = self.encoder(features).chunk(2, dim=-1)
+        return mean, F.softplus(raw)
+
+    def added_loss(self, features: Tensor) -> Tensor:
+        """What a client minimizes beside its own loss; a scalar."""
+        return self.beta * divergence(*self.code(features))
 
 
 def divergence(mean: Tensor, spread: Tensor) -> Tensor:
@@ -45,21 +49,6 @@ def divergence(mean: Tensor, spread: Tensor) -> Tensor:
     # A spread that has vanished in float32 has no logarithm.
     summed = (mean.square() + spread.square() - 1 - 2 * spread.clamp_min(1e-30).log()).sum(dim=-1)
     return 0.5 * summed.mean() / math.log(2)
-
-
-class AddedLoss(torch.autograd.Function):
-    """Features as they are, but in the gradient ``loss`` counts as if it were added to whatever is minimized.
-
-    So a client's rule needs to know nothing of a network's own loss.
-    """
-
-    @staticmethod
-    def forward(ctx: FunctionCtx, features: Tensor, loss: Tensor) -> Tensor:
-        return features.clone()
-
-    @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        return gradient, gradient.new_ones(())
 
 
 def inserted(bottleneck: Bottleneck, model: nn.Module) -> nn.Module:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Key(ABC):
     """What an attacker is told of one encoding where it knows the defense: how, but not what was encoded.
 
-    No attacker in the field is told this much; it is the upper bound of Huang et al. (NeurIPS 2021, section 4), who let
+    No attacker in the field is told this much; it is the upper bound of Huang et al. (NeurIPS 2021), who let
     the attacker know which images were mixed and with which weights.
     """
 

@@ -62,7 +62,8 @@ class InstaHide(Encoding):
         size = len(batch.images)
         chosen = partners(size, self.k, rng)
         weights = matrix(chosen, dirichlet(size, self.k, self.max_weight, rng), size)
-        return Mixture(weights.to(batch.images), classes, signs_hidden=self.flips > 0)
+        dark = bool(batch.images.mean() < 0.5)
+        return Mixture(weights.to(batch.images), classes, signs_hidden=self.flips > 0, dark=dark)
 
     def cross(self, batch: Batch, classes: int, rng: torch.Generator, public: Tensor | None) -> Mixture:
         """Weights |N(0, 1)|, scaled to sum to 1 and bounded, over private and public images."""
@@ -85,7 +86,7 @@ class InstaHide(Encoding):
         weights = torch.ones(size, 1) if self.k == 1 else accepted(draw, accept, size)
         ours = matrix(partners(size, private, rng), weights[:, :private], size).to(batch.images)
         if self.k == private:
-            return Mixture(ours, classes, signs_hidden=self.flips > 0)
+            return Mixture(ours, classes, signs_hidden=self.flips > 0, dark=bool(batch.images.mean() < 0.5))
         others = torch.randint(len(public), (size, self.k - private), generator=rng)
         added = torch.einsum("ij,ijchw->ichw", weights[:, private:], public.cpu()[others] - 0.5).to(batch.images)
         return Mixture(ours, classes, added, signs_hidden=self.flips > 0)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..types import Batch
 from .encoding import Key
-from .unsigning import from_magnitudes
+from .unsigning import agreeing_signs, from_magnitudes
 
 RIDGE = 1e-4
 """How strongly unmixed pixels are drawn to mid-gray: where the weights say little, errors would grow without it."""
@@ -28,6 +28,9 @@ class Mixture(Key):
     """(B, C, H, W) what public images contribute."""
     signs_hidden: bool = False
     """Whether single pixels are mirrored at mid-gray, nobody knows which."""
+    dark: bool = True
+    """Whether the private images are darker than mid-gray on average: the one thing that magnitudes can never tell, and
+    that a person would see."""
 
     def labels(self, labels: Tensor) -> Tensor:
         """(B, K), mixed with the same weights; those of public images are left out, so that rows sum to 1."""
@@ -48,14 +51,16 @@ class Mixture(Key):
         return Batch(self.mix(batch.images), self.labels(batch.labels))
 
     def decode(self, images: Tensor, earlier: Sequence[tuple[Key, Tensor]]) -> Tensor:
-        """Least squares over all rounds (Huang et al., NeurIPS 2021, section 4.2)."""
+        """Least squares over all rounds (Huang et al., NeurIPS 2021)."""
         told = [(key, image) for key, image in (*earlier, (self, images)) if isinstance(key, Mixture)]
         weights = torch.cat([key.weights for key, _ in told]).double()
         arrived = torch.cat([image.flatten(1) for _, image in told]).double() - 0.5
         added = torch.cat([key.public_part(image) for key, image in told]).double()
         if self.signs_hidden:
-            grid = None if self.added is not None else tuple(images.shape[1:])
-            private = from_magnitudes(weights, arrived.abs(), added, inverse(weights), grid)
+            private = from_magnitudes(weights, arrived.abs(), added, inverse(weights))
+            if self.added is None:  # then a pixel and its negative explain the same
+                signed = private * agreeing_signs(private, tuple(images.shape[1:]))
+                private = signed if (signed.mean() < 0) == self.dark else -signed
         else:
             private = inverse(weights) @ (arrived - added)
         decoded: Tensor = (0.5 + private).clamp(0, 1).reshape(-1, *images.shape[1:]).to(images)

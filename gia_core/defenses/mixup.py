@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class MixUp(Encoding):
     """MixUp: the client trains on weighted averages of its own images and labels (Zhang et al., ICLR 2018).
 
-    With the weights of Huang et al. (NeurIPS 2021, section 3.2). This is no encryption: whoever knows the weights, or
+    With the weights of Huang et al. (NeurIPS 2021). This is no encryption: whoever knows the weights, or
     guesses them from enough updates, solves for the images. It gives no differential privacy either.
     """
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,7 @@ class Precode(Component):
     """Random features; each has a mean and a spread that the network computes."""
     beta: float = Field(1e-3, ge=0)
     """Weight of the loss that draws the random features to the standard normal law."""
+    changes_network: ClassVar[bool] = True
 
     def remodel(self, model: nn.Module, rng: torch.Generator) -> nn.Module:
         """A copy of the model with the bottleneck before its classifier."""
@@ -52,7 +53,7 @@ class Precode(Component):
         return lambda update: update
 
     def comparable(self, model: nn.Module, observed: Update) -> Callable[[Update], Update]:
-        """Sets the bottleneck and the classifier to zero: they are ignored (Balunovic et al., ICLR 2022)."""
+        """Sets the bottleneck and the classifier to zero: they are ignored (Scheliga et al., 2022, arXiv:2208.04767)."""
         from .bottleneck import behind_the_bottleneck
 
         ignored = behind_the_bottleneck(model)

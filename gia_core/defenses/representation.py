@@ -27,7 +27,7 @@ def features(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def input_shifts(model: nn.Module, images: Tensor) -> Tensor:
-    """(F,) Σ over the images of ‖∂r_f / ∂x‖ / (|r_f| + 0.1) for every feature r_f (Sun et al., CVPR 2021, equation 8).
+    """(F,) Σ over the images of ‖∂r_f / ∂x‖ / (|r_f| + 0.1) for every feature r_f (Sun et al., CVPR 2021).
 
     A feature with a small value looks, once it is hidden, like that of an image |r_f| / ‖∂r_f / ∂x‖ away. So the
     features with the smallest ratio are the ones to hide: each moves the represented image the farthest.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Soteria(Component):
     """Soteria: hides the features that tell the most about the images from the last layer's gradient.
 
-    (Sun et al., CVPR 2021, section 4.) Whole columns of one weight gradient become zero, and all other layers are sent
+    (Sun et al., CVPR 2021.) Whole columns of one weight gradient become zero, and all other layers are sent
     as they are: who sees the empty columns leaves them out of the comparison. It gives no differential privacy.
     """
 

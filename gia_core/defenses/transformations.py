@@ -99,10 +99,10 @@ class Altered(Key):
     def decode(self, images: Tensor, earlier: Sequence[tuple[Key, Tensor]]) -> Tensor:
         """Pictures that the same steps turn into what arrived, in all rounds, and smooth where that leaves them open.
 
-        Searched with L-BFGS from the encoded images of this round.
+        Searched with L-BFGS from mid-gray, where no step has cut anything off.
         """
         told = [(key, image) for key, image in (*earlier, (self, images)) if isinstance(key, Altered)]
-        found = images.detach().clamp(0.01, 0.99).clone().requires_grad_()
+        found = torch.full_like(images, 0.5).requires_grad_()
         optimizer = torch.optim.LBFGS([found], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
         def evaluate() -> Tensor:

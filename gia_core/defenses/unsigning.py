@@ -15,15 +15,11 @@ STARTS = 16
 ITERATIONS = 30
 
 
-def from_magnitudes(
-    weights: Tensor, magnitudes: Tensor, added: Tensor, inverse: Tensor, grid: tuple[int, ...] | None
-) -> Tensor:
+def from_magnitudes(weights: Tensor, magnitudes: Tensor, added: Tensor, inverse: Tensor) -> Tensor:
     """(B, n) in [-0.5, 0.5] such that |``weights`` · result + ``added``| is as near to ``magnitudes`` as can be.
 
     ``weights`` (N, B), ``magnitudes`` and ``added`` (N, n), ``inverse`` (B, N) solves for known signs. From several
     starts, signs are guessed from the solution and the solution from the signs, in turn; each position keeps its best.
-    Where nothing was added, a position and its negative explain the same: then ``grid`` (C, H, W) is given, and signs
-    are chosen so that neighbors agree.
     """
     rng = torch.Generator().manual_seed(0)
     shape = (weights.shape[1], magnitudes.shape[1])
@@ -36,14 +32,14 @@ def from_magnitudes(
         residual = ((weights @ found + added).abs() - magnitudes).square().sum(dim=0)
         best = torch.where(residual < lowest, found, best)
         lowest = torch.minimum(residual, lowest)
-    return best if grid is None else best * agreeing_signs(best, grid)
+    return best
 
 
 def agreeing_signs(pixels: Tensor, grid: tuple[int, ...]) -> Tensor:
     """1 or -1 for each of the n positions of ``pixels`` (B, n), laid out as ``grid`` (C, H, W).
 
-    Signs follow the strongest agreements between neighbors, over all B pictures: a maximum spanning tree. The one sign
-    that is left over makes the pictures darker than mid-gray, as most are.
+    Signs follow the strongest agreements between neighbors, over all B pictures: a maximum spanning tree. One sign is
+    left over: the result may be the negative of what it should be.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
@@ -59,8 +55,6 @@ def agreeing_signs(pixels: Tensor, grid: tuple[int, ...]) -> Tensor:
     for place in order[1:]:
         parent = before[place]
         signs[place] = signs[parent] * (-1 if values[:, place] @ values[:, parent] < 0 else 1)
-    if (values * signs).mean() > 0:
-        signs = -signs
     return torch.from_numpy(signs).to(pixels)
 
 

@@ -68,7 +68,7 @@ def one_side(target: int, direction: Tensor, size: float, threshold: float, clas
     other K − 1 classes shift the step by ln(K − 1), which is taken back here; with their biases at 1000, as in the
     public code's default, it would lie far above all features.
     """
-    return Bait(target, size * direction, math.log(classes - 1) - size * threshold, 0.0)
+    return Bait(target, size * direction, math.log(max(1, classes - 1)) - size * threshold, 0.0)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Answer:
     @property
     def count(self) -> float:
         """Images that answered, each with p_t − 1 = −1; not whole where one lies at the step, or noise was added."""
-        return -self.batch_size * float(self.bias[self.target])
+        return -self.batch_size * float(self.bias[self.target].nan_to_num(0, 0, 0))
 
     def mean_along(self, direction: Tensor) -> float:
         """Mean, over the images that answered, of their features along ``direction`` (d,)."""

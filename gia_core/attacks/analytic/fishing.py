@@ -73,19 +73,23 @@ class Fishing(Inversion):
         from .baits import features_of, one_class, random_directions, single_features, smooth_pictures
         from .fishing_trip import Catch
 
-        target = rarest((yield from trip.counts())) if self.target is None else self.target
+        targets = rarest_first((yield from trip.counts())) if self.target is None else [self.target]
         pictures = smooth_pictures(64, seen.image_shape, rng) if seen.public is None else seen.public[:256]
         features = features_of(trip.model, pictures.to(seen.device))
         rows = random_directions(features, rng) if self.rows == "random" else single_features(features)
         half = torch.full((trip.features,), 0.5, device=seen.device)
         row = next(rows, half) if self.rows == "random" else half
-        found = yield from trip.ask(one_class(target, row), f"class {target}")
+        for target in targets:  # a defense may have spoiled the count, so that the first ones do not occur
+            found = yield from trip.ask(one_class(target, row), f"class {target}")
+            if round(found.count) >= 1 or not trip.left:
+                break
         if round(found.count) < 1:
             raise ValueError(f"No image of class {target} answered; choose a class that occurs in the batch.")
         whole = Catch(found, row, 1.0, target)
         return whole if whole.alone or not trip.left else (yield from trip.narrow(whole, rows))
 
 
-def rarest(counts: Tensor) -> int:
-    """The class with the fewest images of those that occur, the first of several; (K,) counts."""
-    return int(counts.where(counts > 0, counts.max() + 1).argmin())
+def rarest_first(counts: Tensor) -> list[int]:
+    """The classes that occur, those with the fewest images first; (K,) counts. All of them where none seems to."""
+    order: list[int] = counts.argsort(stable=True).tolist()
+    return [number for number in order if counts[number] > 0] or order
