@@ -53,7 +53,7 @@ class Precode(Component):
         return lambda update: update
 
     def comparable(self, model: nn.Module, observed: Update) -> Callable[[Update], Update]:
-        """Sets the bottleneck and the classifier to zero: they are ignored (Scheliga et al., 2022, arXiv:2208.04767)."""
+        """Sets the bottleneck and the classifier to zero (Scheliga et al., 2022, arXiv:2208.04767)."""
         from .bottleneck import behind_the_bottleneck
 
         ignored = behind_the_bottleneck(model)
