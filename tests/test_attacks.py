@@ -42,7 +42,7 @@ QUICK = [
     DLG(iterations=60),
     IDLG(iterations=60),
     InvertingGradients(iterations=300, lr=0.02),
-    GradInversion(iterations=200),
+    GradInversion(iterations=200, tv_weight=0.05),
     RGAP(),
     APRIL(),
     CAFE(iterations=100),

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class GradInversion(Inversion):
-    """GradInversion: several searches hold each other and the network's statistics (Yin et al., CVPR 2021).
+    """GradInversion: several searches, held to the network's statistics and to each other (Yin et al., CVPR 2021).
 
-    Beside the gradient it matches what the BatchNorm layers received, which by itself tells much of a picture: set the
-    gradient weight to 0 to see how much. Several seeds are searched at once and drawn to their mean. Of the paper's
-    registration only shifts are done, which is what small pictures need. The weights are of other sizes than the
-    paper's, since the terms are shares and means here, independent of the size of pictures and gradients.
+    What the BatchNorm layers received tells much of a picture without any gradient: set the gradient weight to 0 to see
+    how much. Of the paper's registration only shifts are done, which is what small pictures need. Gradients and
+    statistics are compared as shares of the observed ones and pixels by means, so that one set of weights fits networks
+    and pictures of any size; the paper's weights go with plain norms.
     """
 
     needs: ClassVar[Needs] = Needs(
@@ -40,7 +40,7 @@ class GradInversion(Inversion):
     )
 
     name: Literal["gradinversion"] = "gradinversion"
-    iterations: int = Field(500, ge=1, le=1_000_000)
+    iterations: int = Field(600, ge=1, le=1_000_000)
     """Adam steps of every seed; the paper takes 20,000."""
     seeds: int = Field(2, ge=1, le=32)
     """Random starts that are searched at the same time, each at the cost of one search; 8 in the paper."""
@@ -48,25 +48,26 @@ class GradInversion(Inversion):
     """Adam's learning rate in pixel units; the published 0.1 in normalized units is about 0.025 here."""
     beta1: float = Field(0.9, ge=0, lt=1)
     """Adam's memory of the gradient."""
-    beta2: float = Field(0.999, ge=0, lt=1)
+    beta2: float = Field(0.99, ge=0, lt=1)
     """Adam's memory of the squared gradient."""
-    warmup: int = Field(50, ge=0)
-    """Iterations over which the learning rate first rises; afterwards it falls smoothly to 0."""
+    warmup: int = Field(30, ge=0)
+    """Iterations over which the learning rate first rises, 50 in the paper; afterwards it falls smoothly to 0."""
     distance: Literal["layer-l2", "squared-l2", "cosine"] = "layer-l2"
     """How gradients are compared: by the sum of the distances of their tensors ("layer-l2", as published), entry by
     entry ("squared-l2"), or by direction ("cosine")."""
     gradient_weight: float = Field(1.0, ge=0)
-    """Weight of the gradient's distance (0.001 in the paper). At 0 you see what the statistics alone give away, without
-    any gradient."""
-    tv_weight: float = Field(1e-2, ge=0)
-    """Weight of the total variation, the mean difference of neighboring pixels (0.0001 in the paper)."""
+    """Weight of the gradient's distance; 0.001 in the paper. At 0 you see what the prior alone gives: the statistics
+    and the smoothness, without any gradient."""
+    tv_weight: float = Field(1.0, ge=0)
+    """Weight of the total variation, the mean difference of neighboring pixels: more makes the picture smoother. 0.0001
+    in the paper."""
     norm_weight: float = Field(1e-6, ge=0)
-    """Weight of the pixels' root mean square distance from mid-gray, against extreme pixels (0.000001 in the paper)."""
-    batch_norm_weight: float = Field(0.1, ge=0)
-    """Weight of the distance between what the BatchNorm layers receive and the statistics that the attacker was granted
-    (0.1 in the paper)."""
-    group_weight: float = Field(0.01, ge=0)
-    """Weight of the distance between a seed and what all seeds agree on (0.01 in the paper)."""
+    """Weight of the pixels' root mean square distance from mid-gray, against extreme pixels; 0.000001 in the paper."""
+    batch_norm_weight: float = Field(0.3, ge=0)
+    """Weight of the distance between what the BatchNorm layers receive and the statistics that the attacker was
+    granted; 0.1 in the paper."""
+    group_weight: float = Field(0.1, ge=0)
+    """Weight of the root mean square distance between a seed and what all seeds agree on; 0.01 in the paper."""
     group: Literal["mean", "registered"] = "mean"
     """What the seeds agree on: their mean, pixel by pixel, or the mean after each picture was shifted by up to 3 pixels
     to where it fits best ("registered")."""
@@ -76,7 +77,7 @@ class GradInversion(Inversion):
     """Iterations between two such looks; 100 in the paper."""
     noise: float = Field(0.01, ge=0)
     """Random noise added after every iteration, in learning rates, so that the search leaves poor minima; 0.2 in the
-    paper, 0.01 in a public implementation."""
+    paper."""
     start: Literal["centered", "gray", "uniform", "normal", "tiled"] = "centered"
     """Where the search begins: noise around mid-gray ("centered", as published), mid-gray, uniform noise, N(0, 1)
     noise, or one repeated random tile."""
