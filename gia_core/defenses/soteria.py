@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Soteria(Component):
     """Soteria: hides the features that tell the most about the images from the last layer's gradient.
 
-    (Sun et al., CVPR 2021.) Whole columns of one weight gradient become zero, and all other layers are sent
-    as they are: who sees the empty columns leaves them out of the comparison. It gives no differential privacy.
+    (Sun et al., CVPR 2021.) Whole columns of one weight gradient become zero, and all other layers are sent as they
+    are: who sees the empty columns leaves them out of the comparison. It gives no differential privacy, and takes one
+    backward pass for every feature, which is slow on wide networks.
     """
 
     name: Literal["soteria"] = "soteria"
