@@ -38,9 +38,7 @@ def observe(model_kind, batch_size: int) -> Observation:
     model = model_kind.build(data, rng)
     update = FedSGD()(model, batch)
     classes = len(data.class_names)
-    return Observation(
-        (Round(model, update),), FedSGD(), lambda u: u, data.image_shape, batch_size, classes, batch.labels
-    )
+    return Observation((Round(model, update),), FedSGD(), data.image_shape, batch_size, classes, batch.labels)
 
 
 def bare_loop(seen: Observation, attack: InvertingGradients) -> Iterator[None]:

@@ -9,21 +9,20 @@ from pathlib import Path
 from typing import TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .baselines import baselines, pixels
+from .baselines import baselines
 from .datasets.sampling import sample
-from .defenses import Defended, comparison, defend, expectation, needs_public, remodeled
-from .defenses.encoding import Encoded, Key
+from .defenses import defend, needs_public, remodeled
+from .defenses.encoding import Key
 from .diagnosis import Capture, capture, diagnose
+from .exchange import exchange, public_images
 from .metrics import Scores, label_accuracy, pairing, score
-from .models.batch_norm import received_by_batch_norm, running_averages
 from .models.training import Training, prepare
 from .spec import AuditSpec
-from .types import UNKNOWN, Batch, BatchNormStatistics, Data, Observation, Round, Step, unchanged
+from .threat_model import Target, observe
+from .types import UNKNOWN, Batch, Step, unchanged
 
-PUBLIC = 2000
-"""Images at most that are public: the attacker holds them where it is granted, and some defenses mix them in."""
 STREAMS = ("victim", "defense", "attack", "baselines", "server")
 """Who has a generator of random numbers of its own."""
 
@@ -124,91 +123,6 @@ def audit(
     yield Finished(progress, asked_to_stop, diagnose(inverted.seen, truth, progress.paired, at_truth, check))
 
 
-@dataclass(frozen=True)
-class Exchanged:
-    """One round, and what the client computed on in private."""
-
-    round: Round
-    encoded: Encoded | None
-    """None where no defense encodes the batch."""
-    batch: Batch
-    """Encoded, if it was."""
-
-
-def exchange(
-    spec: AuditSpec, model: nn.Module, client: Defended, truth: Batch, classes: int, rng: torch.Generator
-) -> tuple[Exchanged, ...]:
-    """All rounds. A server that does not move its model sends the same one again, which takes no more memory."""
-    exchanged: list[Exchanged] = []
-    while len(exchanged) < spec.rounds:
-        if exchanged and spec.server_lr:
-            model = spec.client.advance(model, exchanged[-1].round.update, spec.server_lr)
-        chosen = spec.client.participants(spec.batch_size, rng)
-        indices = None if chosen is None else chosen.to(truth.images.device)
-        private = truth.only(indices)
-        encoded = client.encode(private, classes)
-        batch = private if encoded is None else encoded.batch
-        exchanged.append(Exchanged(Round(model, client.send(model, batch), indices), encoded, batch))
-    return tuple(exchanged)
-
-
-@dataclass(frozen=True)
-class Target:
-    """Something to invert."""
-
-    seen: Observation
-    batch: Batch
-    """What a perfect attack finds; with private labels, and private images unless they are known to be encoded."""
-    key: Key | None
-    """How to decode what is found; None where there is nothing to decode, or the attacker does not know how."""
-
-    def decode(self, images: Tensor, earlier: tuple[tuple[Key, Tensor], ...]) -> Tensor:
-        """Private images (B, C, H, W) from those that an attack found, and from what it found of earlier rounds."""
-        return images if self.key is None else self.key.decode(self.in_order(images), earlier)
-
-    def in_order(self, images: Tensor) -> Tensor:
-        """Whoever knows an encoding is told which reconstruction belongs to which encoded image, too."""
-        return images[pairing(images, self.batch.images)]
-
-
-def observe(
-    spec: AuditSpec, data: Data, exchanged: tuple[Exchanged, ...], truth: Batch, client: Defended, public: Tensor | None
-) -> tuple[Target, ...]:
-    """What the threat model grants the server: here, and nowhere else, is decided what an attack may know.
-
-    A single target of all rounds, unless the attacker knows how the batch was encoded: as every round has another
-    encoding, each is inverted on its own then, and what was found is decoded together.
-    """
-    knows = spec.knowledge
-    known = spec.defenses if knows.defense else ()
-
-    def view(part: tuple[Exchanged, ...]) -> Observation:
-        first = part[0]
-        held = truth if first.encoded is None else first.batch
-        return Observation(
-            rounds=tuple(one.round for one in part),
-            rule=spec.client.believed(knows.local_training),
-            expect=expectation(known, first.round.update),
-            image_shape=data.image_shape,
-            batch_size=spec.batch_size,
-            num_classes=len(data.class_names),
-            labels=truth.labels if knows.labels else None,
-            batch_norm=statistics(knows.batch_norm, first.round.model, held),
-            public=public if knows.public_data else None,
-            query=(lambda model: client.send(model, held)) if knows.malicious_server else None,
-            compared=comparison(known, first.round.model, first.round.update),
-        )
-
-    targets = []
-    for one in exchanged:
-        if one.encoded is None or not knows.defense:
-            return (Target(view(exchanged), truth, None),)
-        key = one.encoded.key
-        seen = replace(view((one,)), encoded_labels=key.labels, natural=key.natural)
-        targets.append(Target(seen, Batch(one.batch.images, truth.labels), key))
-    return tuple(targets)
-
-
 def invert(
     spec: AuditSpec, targets: tuple[Target, ...], rng: torch.Generator
 ) -> Iterator[tuple[Target, Step, Callable[[Tensor], Tensor]]]:
@@ -221,20 +135,6 @@ def invert(
             yield target, counted, partial(target.decode, earlier=earlier)
         if target.key is not None:
             earlier = (*earlier, (target.key, target.in_order(step.images)))
-
-
-def statistics(granted: str, model: nn.Module, truth: Batch) -> tuple[BatchNormStatistics, ...] | None:
-    """What every BatchNorm layer keeps as running averages, or, if granted exactly, receives of the private batch."""
-    if granted == "none":
-        return None
-    return received_by_batch_norm(model, truth.images) if granted == "exact" else running_averages(model)
-
-
-def public_images(data: Data) -> Tensor:
-    """Evenly spread training images, (N, C, H, W)."""
-    count = min(len(data.training), PUBLIC)
-    chosen = torch.linspace(0, len(data.training) - 1, count).long().tolist()
-    return torch.stack([pixels(data.training, index) for index in chosen])
 
 
 def generator(seed: int, stream: int) -> torch.Generator:

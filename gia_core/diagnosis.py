@@ -29,7 +29,7 @@ class Capture:
 def capture(seen: Observation, truth: Batch, spec: AuditSpec) -> Capture:
     """Self-test before the attack: an attacker who looked for the wrong gradient would fail and look like privacy."""
     first = seen.rounds[0]
-    distance = relative_distance(seen.compared(first.update), seen.simulated(first, truth))
+    distance = relative_distance(first.compared(first.update), seen.simulated(first, truth))
     if distance <= EXACT:
         return Capture(distance, True, "The update is what the attacker's simulation gives for the true images.")
     if spec.defenses:

@@ -80,24 +80,6 @@ class ClientRule(UpdateRule, Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Round:
-    """One exchange: the model the server sent, and what came back."""
-
-    model: nn.Module
-    update: Update
-    indices: Tensor | None = None
-    """Which images of the batch took part, where the server chose them itself; None for all of them."""
-
-
-@dataclass(frozen=True)
-class BatchNormStatistics:
-    """What one BatchNorm layer received: mean and variance per channel, (features,) each."""
-
-    mean: Tensor
-    var: Tensor
-
-
 def unchanged(value: Tensor) -> Tensor:
     """``value`` itself."""
     return value
@@ -109,14 +91,34 @@ def entire(update: Update) -> Update:
 
 
 @dataclass(frozen=True)
+class Round:
+    """One exchange: the model the server sent, and what came back."""
+
+    model: nn.Module
+    update: Update
+    indices: Tensor | None = None
+    """Which images of the batch took part, where the server chose them itself; None for all of them."""
+    expect: Callable[[Update], Update] = entire
+    """What a known defense would leave of an update, differentiable."""
+    compared: Callable[[Update], Update] = entire
+    """What of an update, observed or simulated, is compared: zero where a known defense left nothing to learn."""
+
+
+@dataclass(frozen=True)
+class BatchNormStatistics:
+    """What one BatchNorm layer received: mean and variance per channel, (features,) each."""
+
+    mean: Tensor
+    var: Tensor
+
+
+@dataclass(frozen=True)
 class Observation:
     """Everything the threat model grants; an attack receives this and nothing else."""
 
     rounds: tuple[Round, ...]
     rule: ClientRule
     """The client's training as the attacker believes it to be."""
-    expect: Callable[[Update], Update]
-    """What a known defense would leave of an update, differentiable; the identity where none is known."""
     image_shape: tuple[int, int, int]
     """(C, H, W)."""
     batch_size: int
@@ -129,8 +131,6 @@ class Observation:
     """(N, C, H, W) other images of the same kind, where the threat model grants them."""
     query: Callable[[nn.Module], Update] | None = None
     """What the defended client answers when it is sent this model instead, where the server may be malicious."""
-    compared: Callable[[Update], Update] = entire
-    """What of an update, observed or simulated, is compared: zero where a known defense left nothing to learn."""
     encoded_labels: Callable[[Tensor], Tensor] = unchanged
     """What a known encoding of the batch makes of its labels: (B,) or (B, K) to the same, or to (B, K)."""
     natural: Callable[[Tensor], Tensor] = unchanged
@@ -143,7 +143,8 @@ class Observation:
         """
         taking_part = batch.only(exchanged.indices)
         encoded = Batch(taking_part.images, self.encoded_labels(taking_part.labels))
-        return self.compared(self.expect(self.rule(exchanged.model, encoded, differentiable=differentiable)))
+        update = self.rule(exchanged.model, encoded, differentiable=differentiable)
+        return exchanged.compared(exchanged.expect(update))
 
     @property
     def device(self) -> str:

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "types": "",
     "component": "",
     "accounting": "",
+    "protection": "",
     "settings": "",
     "aggregation": "component types",
     "clients": "component types",
@@ -36,7 +37,9 @@ MAY_IMPORT = {
     "spec": "attacks clients component datasets defenses models types",
     "recovery": "",
     "diagnosis": "metrics recovery spec types",
-    "audit": "baselines datasets defenses diagnosis metrics models spec types",
+    "exchange": "baselines defenses spec types",
+    "threat_model": "defenses exchange metrics models spec types",
+    "audit": "baselines datasets defenses diagnosis exchange metrics models spec threat_model types",
     "storage": "spec",
     "store": "spec storage",
     "report": "recovery store",
@@ -72,7 +75,7 @@ PACKAGE_OF = {
 """Where the package that brings a module has another name."""
 
 PAGES_MAY_IMPORT = (
-    "accounting attacks clients component datasets defenses doctor models report settings spec store types"
+    "accounting attacks clients component datasets defenses doctor models protection report settings spec store types"
 )
 """Of gia_core; nothing of it needs torch."""
 

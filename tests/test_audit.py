@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from victims import generator, private_batch, small_network
 
 from gia_core.attacks import DLG, IDLG, InvertingGradients
 from gia_core.audit import Finished, Progress, Started, audit
@@ -15,12 +16,15 @@ from gia_core.baselines import other_images
 from gia_core.clients import FedAvg
 from gia_core.datasets import Digits, Photos, Upload
 from gia_core.datasets.uploads import decode_all
+from gia_core.defenses import defend
 from gia_core.defenses.gaussian_noise import GaussianNoise
 from gia_core.defenses.pruning import Pruning
 from gia_core.diagnosis import match_causes, relative_distance
+from gia_core.exchange import exchange
 from gia_core.models import MLP, LeNet, ResNet20
 from gia_core.models.training import Training
 from gia_core.spec import AuditSpec, Knowledge
+from gia_core.threat_model import observe
 from gia_core.types import Observation
 
 QUICK = AuditSpec(dataset=Digits(), model=MLP(), attack=InvertingGradients(iterations=5))
@@ -247,3 +251,16 @@ def test_dlg_finds_picture_and_label_on_its_own_network_within_five_seeds(home: 
         last.step.best["matching"] < 1e-6 and last.scores["psnr"][0] > 40 and last.label_accuracy == 1.0
         for last in ends
     )
+
+
+def test_who_knows_the_pruning_expects_of_each_round_the_entries_that_arrived_in_it(home: Path):
+    spec = AuditSpec(defenses=(Pruning(ratio=0.5),), rounds=3, knowledge=Knowledge(defense=True))
+    data, model = spec.dataset.open(home), small_network()
+    client = defend(spec.client, spec.defenses, generator())
+    rounds = exchange(spec, model, client, private_batch(), 4, generator())
+    (target,) = observe(spec, data, rounds, private_batch(), client, None)
+    arrived = [tuple(part != 0 for part in one.update) for one in target.seen.rounds]
+    assert any((a != b).any() for a, b in zip(arrived[0], arrived[2], strict=True))
+    for one, mask in zip(target.seen.rounds, arrived, strict=True):
+        kept = one.expect(tuple(torch.ones_like(part) for part in one.update))
+        assert all(torch.equal(k != 0, m) for k, m in zip(kept, mask, strict=True))

@@ -18,7 +18,7 @@ from victims import generator, observation, private_batch, small_network
 
 from gia_core.attacks import DLG
 from gia_core.attacks.matching.candidate import Candidate, Prior
-from gia_core.audit import Finished, Started, audit, exchange, observe
+from gia_core.audit import Finished, Started, audit
 from gia_core.clients import FedAvg, FedSGD, Vertical
 from gia_core.datasets import Digits, Photos, Upload
 from gia_core.datasets.uploads import decode_all
@@ -30,9 +30,11 @@ from gia_core.defenses.mixing import Mixture, accepted, dirichlet, matrix, partn
 from gia_core.defenses.mixup import MixUp
 from gia_core.defenses.transformations import LIBRARY, Altered, Step, draw, sharpened, shifted
 from gia_core.defenses.unsigning import agreeing_signs, neighbors
+from gia_core.exchange import exchange
 from gia_core.metrics import psnr
 from gia_core.models import MLP
 from gia_core.spec import AuditSpec, Knowledge
+from gia_core.threat_model import observe
 from gia_core.types import Batch
 
 ENCODINGS = [MixUp(k=3), InstaHide(k=3), InstaHide(k=4, partners="cross"), ATS(), ATS(policy="21-13-3+7-4-15")]

@@ -81,7 +81,6 @@ def observation(
     return Observation(
         rounds=(Round(model, rule(model, batch) if update is None else update),),
         rule=rule,
-        expect=lambda update: update,
         image_shape=(1, 8, 8),
         batch_size=len(batch.images),
         num_classes=classes,

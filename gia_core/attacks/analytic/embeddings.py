@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...types import Batch, Observation, Round, Step, Update, entire, unchanged
+from ...types import Batch, Observation, Round, Step, Update, unchanged
 from ..matching import Prior, Recipe, match_updates
 from ..matching.distances import Mismatch
 from ..matching.image_priors import total_variation
@@ -92,8 +92,6 @@ def invert(
         seen,
         rounds=(Round(model, tuple(wanted.to(next(model.parameters())))),),
         rule=embedding,
-        expect=entire,
-        compared=entire,
         encoded_labels=unchanged,
         batch_size=len(wanted),
         labels=torch.zeros(len(wanted), dtype=torch.long, device=seen.device),  # embeddings do not depend on labels

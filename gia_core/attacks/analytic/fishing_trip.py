@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...models import classifier
 from ...models.batch_norm import batch_norm_layers
-from ...types import UNKNOWN, Observation, Round, Step, Table, entire, unchanged
+from ...types import UNKNOWN, Observation, Round, Step, Table, unchanged
 from ..inversion import Inversion, only_step
 from .baits import Answer, Bait, answer, class_counts, equal_scores, one_class, one_side
 
@@ -129,9 +129,8 @@ class Trip:
         model = one_class(target, catch.row).on(self.model)
         seen = replace(
             self.seen,
+            # A known defense is described for the honest update alone, so this one is taken as it is.
             rounds=(Round(model, catch.answer.of_few(model, catch.size)),),
-            expect=entire,  # a known defense is described for the honest update alone
-            compared=entire,
             encoded_labels=unchanged,
             batch_size=count,
             labels=torch.full((count,), target, device=self.seen.device),

@@ -17,7 +17,7 @@ def objective(seen: Observation, distance: Distance) -> Callable[[Batch, bool], 
     The function returned takes the batch and whether to keep the graph; several rounds are summed, each over the images
     that took part in it.
     """
-    rounds = [(exchanged, distance(seen.compared(exchanged.update))) for exchanged in seen.rounds]
+    rounds = [(exchanged, distance(exchanged.compared(exchanged.update))) for exchanged in seen.rounds]
 
     def of(batch: Batch, differentiable: bool) -> Tensor:
         terms = [measure(seen.simulated(one, batch, differentiable=differentiable)) for one, measure in rounds]

@@ -93,7 +93,7 @@ class Search:
         update = self.seen.simulated(among_themselves, Batch(images, labels), differentiable=differentiable)
         received = split(exchanged.model).first_inputs(images)
         return {
-            "matching": squared_l2(self.seen.compared(exchanged.update))(update),
+            "matching": squared_l2(exchanged.compared(exchanged.update))(update),
             "features": self.feature_distance(received, chosen),
             "total variation": F.relu(torch.vmap(total_variation)(images) - self.attack.tv_threshold).mean(),
         }
@@ -158,7 +158,7 @@ class PerImageAdam:
 def mean_distance(seen: Observation, batch: Batch) -> float:
     """Squared distance of the gradients that ``batch`` would give, as a share of those seen; mean over the rounds."""
     distances = [
-        squared_l2(seen.compared(exchanged.update))(seen.simulated(exchanged, batch)).item()
+        squared_l2(exchanged.compared(exchanged.update))(seen.simulated(exchanged, batch)).item()
         for exchanged in seen.rounds
     ]
     return sum(distances) / len(distances)
