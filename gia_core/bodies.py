@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from .audit import Finished, Progress, Started
+from .chronicle import Advanced, Chapter, Ended
 from .models.training import Training
 from .report import known
 from .store import Json, Status
@@ -86,6 +87,20 @@ def finished_body(event: Finished, *, baselines: Json, seconds: float) -> Json:
             "labels": event.last.paired.labels.tolist(),
         }
     )
+
+
+def chapter_body(event: Chapter, *, elapsed: float) -> Json:
+    """Of a run that is no audit; as those above."""
+    match event:
+        case Advanced():
+            rate = event.iteration / max(elapsed, 1e-9)
+            own = {"kind": "progress", "iteration": event.iteration, "iterations": event.iterations, "rate": rate}
+        case Ended():
+            status = Status.STOPPED if event.stopped else Status.FINISHED
+            own = {"kind": "finished", "status": status, "seconds": elapsed}
+        case _:
+            own = {"kind": "started"}
+    return plain({**own, "elapsed": elapsed, **event.body})
 
 
 def scores(event: Progress) -> Json:

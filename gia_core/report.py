@@ -57,7 +57,7 @@ def summary(run: Run, events: Sequence[Event] = ()) -> Json:
         baselines=started.get("baselines"),
         iterations=last.get("iteration"),
         seconds=finished.get("seconds", spent),
-        spec=None if run.spec is None else run.spec.model_dump(mode="json"),
+        spec=None if run.job is None else run.job.model_dump(mode="json"),
         provenance=run.provenance,
     )
 

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from .spec import AuditSpec
+from .jobs import Job
 from .storage import history, presence, schema
 from .storage.database import Database, StoreError
 from .storage.presence import SILENCE
@@ -58,15 +58,15 @@ class RunStore:
 
     # For pages: submit and read.
 
-    def submit(self, spec: AuditSpec) -> str:
-        """Queue a run and return its id. Raises ValueError, one sentence, where the spec cannot be carried out."""
-        for objection in spec.objections(self._home):
+    def submit(self, job: Job) -> str:
+        """Queue a run and return its id. Raises ValueError, one sentence, where the job cannot be carried out."""
+        for objection in job.objections(self._home):
             raise ValueError(f"{objection.field}: {objection.reason}")
         run_id = secrets.token_hex(8)
         with self._database.writing() as connection:
-            connection.execute(insert(schema.run).values(id=run_id, created_at=self._now(), **columns(spec)))
-            connection.execute(insert(schema.spec).values(run_id=run_id, body=spec.model_dump_json()))
-            for name in {defense.name for defense in spec.defenses}:
+            connection.execute(insert(schema.run).values(id=run_id, created_at=self._now(), **columns(job)))
+            connection.execute(insert(schema.spec).values(run_id=run_id, body=job.model_dump_json()))
+            for name in {defense.name for defense in getattr(job, "defenses", ())}:
                 connection.execute(insert(schema.defense).values(run_id=run_id, name=name))
         return run_id
 
@@ -185,7 +185,7 @@ class RunStore:
             presence.beat(connection, "runner", runner_id, now=self._now())
             while (run_id := presence.take_oldest(connection, runner_id, now=self._now())) is not None:
                 run = read(connection, run_id)
-                if run.spec is not None:
+                if run.job is not None:
                     return run
                 change(connection, run_id, self._ended(Status.FAILED, run.error))
         return None

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import torch
 
 from .audit import Event, Finished, Progress, Started, audit
-from .bodies import finished_body, progress_body, scores, sprite, started_body, training_body
+from .bodies import chapter_body, finished_body, progress_body, scores, sprite, started_body, training_body
+from .chronicle import Advanced, Began, Chapter, Ended
+from .jobs import Job
 from .models.training import Training
 from .provenance import commit, provenance
 from .settings import Settings
@@ -39,6 +41,8 @@ OUT_OF_MEMORY = "The run ran out of memory: choose a smaller batch, model or ima
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+Told: TypeAlias = Event | Chapter
+"""Of an audit, or of a run of another kind."""
 
 
 class OverError(Exception):
@@ -105,14 +109,14 @@ def attempt(run: Run, recorder: Recorder, wishes: Wishes, *, device: str, home: 
 
 
 def narrate(run: Run, recorder: Recorder, wishes: Wishes, *, device: str, home: Path) -> Status:
-    """Record the story of the audit as it unfolds, and do between its events what the user wishes."""
-    if run.spec is None:
+    """Record the story of the run as it unfolds, and do between its events what the user wishes."""
+    if run.job is None:
         raise ValueError(run.error)
     if wishes.to_stop():
         return Status.STOPPED
-    for event in audit(run.spec, device=device, home=home, stopped=wishes.to_stop):
+    for event in story(run.job, device=device, home=home, stopped=wishes.to_stop):
         recorder.tell(event)
-        if isinstance(event, Finished):
+        if isinstance(event, Finished | Ended):
             return Status.STOPPED if event.stopped else Status.FINISHED
         if wishes.control is Control.PAUSE:
             recorder.flush()
@@ -121,6 +125,11 @@ def narrate(run: Run, recorder: Recorder, wishes: Wishes, *, device: str, home: 
         if isinstance(event, Training) and wishes.to_stop():
             break  # there is nothing yet that could be kept
     return Status.STOPPED
+
+
+def story(job: Job, *, device: str, home: Path, stopped: Callable[[], bool]) -> Iterator[Told]:
+    """The events of a job of any kind, as they happen."""
+    return audit(job, device=device, home=home, stopped=stopped)
 
 
 def sentence(error: Exception) -> str:
@@ -211,14 +220,15 @@ class Recorder:
     def __init__(self, store: RunStore, run_id: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.watch = Stopwatch(clock)
         self._store, self._run_id, self._clock = store, run_id, clock
-        self._latest: Event | None = None
+        self._latest: Told | None = None
         self._written = True
         self._due = 0.0
         self._attack_began, self._baselines = 0.0, Json()
         self._tables: tuple[Table, ...] = ()
         self._failing_since: float | None = None
+        self._iteration = 0
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: Told) -> None:
         """Take in one event; all that most of them cost is this look at the clock."""
         is_first = type(event) is not type(self._latest)
         if is_first:
@@ -237,9 +247,9 @@ class Recorder:
         cost = self._clock() - begun
         self._due = begun + min(max(RECORD_EVERY, cost / SHARE), RECORD_AT_MOST_EVERY)
 
-    def _keep(self, event: Event) -> None:
+    def _keep(self, event: Told) -> None:
         """Progress that the store does not take is skipped for a while: the attack is worth more than its picture."""
-        if isinstance(event, Started | Finished):
+        if isinstance(event, Started | Finished | Began | Ended):
             persist(lambda: self._write(event))
             return
         try:
@@ -251,7 +261,7 @@ class Recorder:
             if self._clock() - self._failing_since > PATIENCE:
                 raise
 
-    def _write(self, event: Event) -> None:
+    def _write(self, event: Told) -> None:
         elapsed = self.watch.seconds()
         match event:
             case Training():
@@ -264,15 +274,24 @@ class Recorder:
                 rate = event.step.iteration / max(elapsed - self._attack_began, 1e-9)
                 new = event.step.tables is not self._tables
                 self._tables = event.step.tables
-                self._record(progress_body(event, elapsed=elapsed, rate=rate, tables=new), event)
+                self._record(progress_body(event, elapsed=elapsed, rate=rate, tables=new), pictured(event))
             case Finished():
-                self._record(finished_body(event, baselines=self._baselines, seconds=elapsed), event.last)
+                self._record(finished_body(event, baselines=self._baselines, seconds=elapsed), pictured(event.last))
+            case Began() | Advanced() | Ended():
+                images = getattr(event, "images", None)
+                self._iteration = getattr(event, "iteration", self._iteration)
+                frame = None if images is None else (self._iteration, sprite(images))
+                self._record(chapter_body(event, elapsed=elapsed), frame)
 
-    def _record(self, body: Json, pictured: Progress | None = None, *, truth: bytes | None = None) -> None:
-        frame = None if pictured is None else (pictured.step.iteration, sprite(pictured.paired.images))
+    def _record(self, body: Json, frame: tuple[int, bytes] | None = None, *, truth: bytes | None = None) -> None:
         try:
             live = self._store.record(self._run_id, body, frame=frame, truth=truth)
         except KeyError:
             live = False
         if not live:
             raise OverError
+
+
+def pictured(event: Progress) -> tuple[int, bytes]:
+    """The iteration, and its images as one PNG."""
+    return event.step.iteration, sprite(event.paired.images)

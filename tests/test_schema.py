@@ -55,6 +55,21 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(store: RunStore, stor
     assert store.run(run_id).spec == spec
 
 
+def test_runs_of_a_first_store_are_audits_now(store_url: str, open_store: Open):
+    database = Database(store_url, busy_timeout=5)
+    schema.migrate(database, schema.MIGRATIONS[:1])
+    run_id = "0123456789abcdef"
+    with database.writing() as connection:
+        values = "'queued', 'run', 0, 1.0, 'idlg', 'photos', 'lenet'"
+        names = "id, status, control, steps_granted, created_at, attack, dataset, model"
+        connection.execute(text(f"INSERT INTO run ({names}) VALUES ('{run_id}', {values})"))
+        body = AuditSpec().model_dump_json()
+        connection.execute(text("INSERT INTO spec VALUES (:id, :body)"), {"id": run_id, "body": body})
+    database.close()
+    (run,) = open_store().runs(kind="audit")
+    assert (run.id, run.spec) == (run_id, AuditSpec())
+
+
 def test_a_store_of_a_newer_version_is_refused(store: RunStore, store_url: str, open_store: Open):
     database = Database(store_url, busy_timeout=5)
     schema.migrate(database, [*schema.MIGRATIONS, lambda _: None])

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from runs import running
 from sqlalchemy import Engine, event
 from waiting import eventually
 
@@ -23,6 +24,7 @@ from gia_core import worker
 from gia_core.attacks import InvertingGradients
 from gia_core.audit import Progress, audit
 from gia_core.bodies import COMPRESSION, sprite
+from gia_core.chronicle import Advanced, Began, Ended
 from gia_core.datasets import Digits, ImageFolder
 from gia_core.models import MLP
 from gia_core.provenance import provenance
@@ -145,6 +147,24 @@ def test_numbers_that_are_not_finite_become_unknown_ones(store: RunStore, home: 
 
 
 # Sprites.
+
+
+def test_a_run_of_another_kind_tells_what_it_likes(store: RunStore):
+    run_id = running(store, QUICK)
+    recorder = Recorder(store, run_id)
+    picture = torch.rand(1, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    for chapter in (
+        Began({"arms": ("plain", "defended")}),
+        Advanced(2, 5, {"accuracy": math.nan}, picture),
+        Ended(stopped=True, body={"cost": 0.5}, images=picture),
+    ):
+        recorder.tell(chapter)
+    began, advanced, ended = (event.body for event in store.events(run_id))
+    assert (began["kind"], began["arms"]) == ("started", ["plain", "defended"])
+    assert (advanced["iteration"], advanced["iterations"], advanced["accuracy"]) == (2, 5, None)
+    assert (ended["kind"], ended["status"], ended["cost"]) == ("finished", "stopped", 0.5)
+    assert store.run(run_id).progress == advanced
+    assert [at for _, at in store.frames(run_id)] == [2, 2]
 
 
 def test_a_sprite_is_a_grid_filled_row_by_row():

@@ -9,29 +9,22 @@ import streamlit as st
 from gia_core.spec import AuditSpec
 from gia_core.store import Control, Run, Status, StoreError
 
-from . import location, session, titles
+from . import kinds, location, session
 
 
-def draw(run: Run, draft: AuditSpec | None) -> None:
+def draw(run: Run, draft: AuditSpec | None = None) -> None:
+    """``draft``: the setup in the form beside the run, where there is one."""
     with st.container(horizontal=True, key="controls", vertical_alignment="center", gap="small"):
-        st.markdown(f"### {heading(run)}", width="stretch")
+        st.markdown(f"### {kinds.heading(run)}", width="stretch")
         if not run.status.is_over:
             buttons(run)
         with st.popover("Share", icon=":material/link:"):
             st.caption("Opens this run, live or finished, for everybody who reaches this server.")
-            st.code(location.link(AuditSpec(), run.id), language=None, wrap_lines=True)
+            st.code(location.link_to(run), language=None, wrap_lines=True)
     if run.spec is not None and draft is not None and draft != run.spec:
         with st.container(horizontal=True, vertical_alignment="center", key="differs"):
             st.caption("This run was made by another setup than the one on the left.")
             st.button("Show its setup", type="tertiary", on_click=location.load, args=(run.spec,))
-
-
-def heading(run: Run) -> str:
-    if run.spec is None:
-        return "A run of another version"
-    spec = run.spec
-    images = titles.plural(spec.batch_size, "image")
-    return f"{titles.title(type(spec.attack))} against {images} on {titles.title(type(spec.model))}"
 
 
 def buttons(run: Run) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import streamlit as st
 
 from gia_core.store import Run, Status
 
 from . import charts, findings, frames, images, result, session, titles
+from .chapters import Chapters
 from .glance import BEST, WORST, Glance, described, glance
 from .glance import frames as marks
 from .history import History, Point
@@ -28,11 +32,19 @@ MARKED = {BEST: "closest", WORST: "furthest"}
 QUIET = {"delta_color": "off", "delta_arrow": "off"}
 """A note under a number, not a change for the better or the worse."""
 HISTORY = "history"
+M = TypeVar("M", History, Chapters)
+"""What keeps the events of one kind of run."""
 
 
 def follow(run: Run) -> None:
-    """Draw the run, again and again while it is under way."""
-    st.fragment(look, run_every=None if run.status.is_over else EVERY)(run.id, buttons_of(run))
+    """Draw an audit, again and again while it is under way."""
+    follow_as(run, History, draw)
+
+
+def follow_as(run: Run, memory: type[M], draw: Callable[[Run, M], None]) -> None:
+    """The same for a run of any kind: what it has told is kept in a ``memory``, and ``draw`` shows it."""
+    every = None if run.status.is_over else EVERY
+    st.fragment(look, run_every=every)(run.id, buttons_of(run), memory, draw)
 
 
 def buttons_of(run: Run) -> tuple[object, ...]:
@@ -40,27 +52,28 @@ def buttons_of(run: Run) -> tuple[object, ...]:
     return run.control, run.status.is_over, run.status is Status.QUEUED
 
 
-def look(run_id: str, drawn: tuple[object, ...]) -> None:
+def look(run_id: str, drawn: tuple[object, ...], memory: type[M], draw: Callable[[Run, M], None]) -> None:
     """One turn: read and draw; where the run is over or its buttons are out of date, draw the whole page once more."""
     with session.explained():
         try:
             run = session.store().run(run_id)
-            history = read(run_id)
+            told = read(run_id, memory)
         except KeyError:
             st.info("This run was deleted.", icon=":material/delete:")
             return
-        draw(run, history)
+        draw(run, told)
         if buttons_of(run) != drawn:
             st.rerun()
 
 
-def read(run_id: str) -> History:
+def read(run_id: str, memory: type[M]) -> M:
     """The run's events, those of earlier turns from this session's memory."""
     kept = st.session_state.get(HISTORY)
-    if kept is None or kept[0] != run_id:
-        kept = st.session_state[HISTORY] = (run_id, History())
-    kept[1].add(session.store().events(run_id, after=kept[1].seq))
-    return kept[1]
+    if kept is None or kept[0] != run_id or not isinstance(kept[1], memory):
+        kept = st.session_state[HISTORY] = (run_id, memory())
+    told: M = kept[1]
+    told.add(session.store().events(run_id, after=told.seq))
+    return told
 
 
 def draw(run: Run, history: History) -> None:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import PurePath
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import streamlit as st
 
 from gia_core.spec import AuditSpec
+from gia_core.store import Run
 
-from . import address, forms, session
+from . import address, forms, kinds, session
 from .scenarios import SCENARIOS
 
 SEED = "seed"
@@ -38,13 +41,19 @@ def enter_page(name: str) -> None:
 def arrive() -> None:
     """Load what the address says, where it is not what this session wrote itself."""
     query = st.query_params.to_dict()
-    known = st.session_state.get(WRITTEN)
-    if SEED in st.session_state and known is None and not query:
+    if address.COMPARE in query:
+        st.switch_page(kinds.COMPARE, query_params={address.COMPARE: query[address.COMPARE]})
+    if SEED in st.session_state and st.session_state.get(WRITTEN) is None and not query:
         return_to_draft()
         return
-    if query == known or (known is not None and time.monotonic() - st.session_state[WRITTEN_AT] < SETTLED):
-        return
-    visit(query)
+    if not is_own(query):
+        visit(query)
+
+
+def is_own(query: Mapping[str, str]) -> bool:
+    """Whether this session wrote the address itself, or has just done so and the browser is about to follow."""
+    known = st.session_state.get(WRITTEN)
+    return known is not None and (query == known or time.monotonic() - st.session_state[WRITTEN_AT] < SETTLED)
 
 
 def return_to_draft() -> None:
@@ -81,6 +90,11 @@ def write(spec: AuditSpec | None) -> None:
     query = {address.RUN: run_id} if run_id else {}
     if spec is not None and spec != implied():
         query |= address.to_query(spec)
+    put(query)
+
+
+def put(query: dict[str, str]) -> None:
+    """Let the address of the page say this."""
     if query != st.query_params.to_dict():
         st.query_params.from_dict(query)
         st.session_state[WRITTEN_AT] = time.monotonic()
@@ -88,10 +102,17 @@ def write(spec: AuditSpec | None) -> None:
     st.session_state.setdefault(WRITTEN_AT, 0.0)
 
 
-def link(spec: AuditSpec, run_id: str | None = None) -> str:
-    """The whole address of a setup, or of a run."""
-    from urllib.parse import urlencode, urlsplit, urlunsplit
+def link(spec: AuditSpec) -> str:
+    """The whole address of a setup."""
+    return absolute("/", address.to_query(spec))
 
+
+def link_to(run: Run) -> str:
+    """The whole address of a run."""
+    page = kinds.page_of(run)
+    return absolute("/" if page == kinds.LAB else f"/{PurePath(page).stem}", {address.RUN: run.id})
+
+
+def absolute(path: str, query: Mapping[str, str]) -> str:
     here = urlsplit(st.context.url or "http://127.0.0.1:8501")
-    query = {address.RUN: run_id} if run_id else address.to_query(spec)
-    return urlunsplit((here.scheme, here.netloc, "/", urlencode(query, safe=","), ""))
+    return urlunsplit((here.scheme, here.netloc, path, urlencode(query, safe=","), ""))

@@ -13,12 +13,11 @@ from gia_core.component import Component
 from gia_core.spec import AuditSpec
 from gia_core.store import Run, Sort, Status, StoreError
 
-from . import images, live, location, session, setup, titles
+from . import images, kinds, live, location, session, setup, titles
 from .comparison import mean
 
 PER_PAGE = 12
 ANY = "any"
-LAB = "pages/explore/lab.py"
 ORDER = {"newest": "newest first", "oldest": "oldest first", "psnr": "highest PSNR first", "status": "by status"}
 
 
@@ -28,9 +27,16 @@ def filters() -> dict[str, Any]:
     catalogs |= {"model": setup.CATALOGS["model"], "defense": setup.DEFENSES}
     with st.grid("auto", min_column_width=150, key="filters"):
         statuses = st.multiselect("Status", list(Status), key="runs-status", placeholder=ANY, persist_state="session")
+        kind = st.selectbox(
+            "Kind", ["", *kinds.KINDS], key="runs-kind", format_func=kind_named, persist_state="session"
+        )
         chosen = {name: one_of(name, catalog) for name, catalog in catalogs.items()}
         sort = st.selectbox("Order", get_args(Sort), key="runs-sort", format_func=ORDER.get, persist_state="session")
-    return {"statuses": tuple(statuses), "sort": sort, **chosen}
+    return {"statuses": tuple(statuses), "sort": sort, "kind": kind, **chosen}
+
+
+def kind_named(kind: str) -> str:
+    return kinds.KINDS[kind].title if kind else ANY
 
 
 def one_of(name: str, catalog: dict[str, type[Component]]) -> str:
@@ -74,7 +80,7 @@ def nothing(*, anything: bool) -> None:
     with st.container(key="no-runs", horizontal_alignment="center"):
         st.subheader("No runs yet", anchor=False)
         st.markdown("Every run that is started in the lab is kept here, with all its frames, until you delete it.")
-        st.page_link(LAB, label="Start the first one in the lab", icon=":material/science:")
+        st.page_link(kinds.LAB, label="Start the first one in the lab", icon=":material/science:")
 
 
 def row(run: Run, truth: bytes | None, reconstruction: bytes | None) -> None:
@@ -103,27 +109,12 @@ def described(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(status, color=live.COLORS[status])
         psnr = mean((run.scores or (run.progress or {}).get("scores") or {}).get("psnr"))
-        st.markdown(f"**{titled(run)}**" + (f" · PSNR {titles.number(psnr, 'psnr')}" if psnr is not None else ""))
-    st.caption(" · ".join([*parts(run), f"started {moment(run.started_at or run.created_at)}", run.id]))
+        st.markdown(
+            f"**{kinds.in_short(run)}**" + (f" · PSNR {titles.number(psnr, 'psnr')}" if psnr is not None else "")
+        )
+    st.caption(" · ".join([*kinds.parts(run), f"started {moment(run.started_at or run.created_at)}", run.id]))
     if run.error:
         st.caption(f":material/error: {run.error}")
-
-
-def titled(run: Run) -> str:
-    return "Setup of another version" if run.spec is None else titles.title(type(run.spec.attack))
-
-
-def parts(run: Run) -> list[str]:
-    if run.spec is None:
-        return []
-    spec = run.spec
-    defended = " + ".join(titles.title(type(defense)) for defense in spec.defenses)
-    return [
-        titles.title(type(spec.dataset)),
-        titles.title(type(spec.model)),
-        titles.plural(spec.batch_size, "image"),
-        defended or "no defense",
-    ]
 
 
 def moment(seconds: float) -> str:
@@ -133,7 +124,7 @@ def moment(seconds: float) -> str:
 
 def actions(run: Run) -> None:
     with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
-        st.page_link(LAB, label="Open", icon=":material/open_in_full:", query_params={"run": run.id})
+        st.page_link(kinds.page_of(run), label="Open", icon=":material/open_in_full:", query_params={"run": run.id})
         if run.spec is not None:
             button(run, "Run again", ":material/replay:", "Open the lab with the setup of this run.", again, run.spec)
         st.download_button(
@@ -160,12 +151,12 @@ def again(spec: AuditSpec) -> None:
     """The lab with this setup, and without a run; not by a link, since uploaded pictures do not fit into one."""
     location.load(spec)
     session.select_run(None)
-    st.switch_page(LAB)
+    st.switch_page(kinds.LAB)
 
 
 @st.dialog("Delete this run?", icon=":material/delete:")
 def confirm(run: Run) -> None:
-    st.markdown(f"**{titled(run)}** · {' · '.join(parts(run))}")
+    st.markdown(f"**{kinds.heading(run)}** · {' · '.join(kinds.parts(run))}")
     st.caption("The run goes with its setup, its scores and all its pictures. This cannot be undone.")
     with st.container(horizontal=True):
         if st.button("Delete for good", type="primary", key="delete-for-good"):

@@ -6,7 +6,7 @@ import streamlit as st
 
 from gia_core.store import Run
 
-from . import live, session, titles
+from . import kinds, live, session
 from .keeper import LIVE
 
 SHOWN = 6
@@ -37,13 +37,6 @@ def under_way() -> None:
 
 def link(run: Run) -> None:
     icon = f":material/{live.ICONS[str(run.status)]}:"
-    label = f"{named(run)}, {run.status}"
+    label = f"{kinds.in_short(run)}, {run.status}"
     if st.button(label, key=f"under-way-{run.id}", type="tertiary", icon=icon, help="Show this run."):
-        st.switch_page("pages/explore/lab.py", query_params={"run": run.id})
-
-
-def named(run: Run) -> str:
-    """A run in a few words: the attack and what it is after."""
-    if run.spec is None:
-        return "A run of another version"
-    return f"{titles.title(type(run.spec.attack))} on {titles.title(type(run.spec.dataset)).lower()}"
+        st.switch_page(kinds.page_of(run), query_params={"run": run.id})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from ..jobs import Job
 from ..spec import AuditSpec
 
 Json: TypeAlias = dict[str, Any]
@@ -39,11 +40,11 @@ class Control(StrEnum):
 
 @dataclass(frozen=True)
 class Run:
-    """One submitted spec and what became of it. Times are seconds since the epoch."""
+    """One submitted job and what became of it. Times are seconds since the epoch."""
 
     id: str
     """16 hexadecimal digits, made by the store."""
-    spec: AuditSpec | None
+    job: Job | None
     """None where another version of GIA Lab wrote it and this one cannot read it; ``error`` then says so."""
     status: Status
     control: Control
@@ -62,6 +63,11 @@ class Run:
     """One sentence."""
     provenance: Json | None
     """Versions and device that the run was carried out with."""
+
+    @property
+    def spec(self) -> AuditSpec | None:
+        """The job, where it is an audit."""
+        return self.job if isinstance(self.job, AuditSpec) else None
 
 
 @dataclass(frozen=True)

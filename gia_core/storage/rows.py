@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, select, update
 
-from ..spec import AuditSpec
+from ..jobs import Job, kind_of
+from ..jobs import read as read_job
 from . import schema
 from .records import Control, Json, Run, Status
 
@@ -39,6 +39,8 @@ class Filters(TypedDict, total=False):
     """What a run must match to be listed; what is absent or empty lets everything through."""
 
     statuses: Collection[Status]
+    kind: str
+    """As in ``jobs.KINDS``."""
     attack: str
     """Name of the attack, as in its catalog; so the next ones."""
     dataset: str
@@ -47,8 +49,13 @@ class Filters(TypedDict, total=False):
     """Name of one of its defenses, or ``none`` for a run without any."""
 
 
+PARTS = ("attack", "dataset", "model")
+"""What a run can be searched for by the name of its choice; empty where its kind has no such part."""
+SEARCHED = ("kind", *PARTS)
+
+
 def conditions(filters: Filters) -> list[ColumnElement[bool]]:
-    found = [_run[name] == value for name, value in filters.items() if name in ("attack", "dataset", "model") and value]
+    found = [_run[name] == value for name, value in filters.items() if name in SEARCHED and value]
     if statuses := filters.get("statuses"):
         found.append(_run.status.in_(statuses))
     if defense := filters.get("defense"):
@@ -63,12 +70,11 @@ def _defended_by(name: str) -> ColumnElement[bool]:
     return _run.id.in_(defended.where(schema.defense.c.name == name))
 
 
-def columns(spec: AuditSpec) -> Json:
-    """What of a spec can be searched for, and how a run begins."""
+def columns(job: Job) -> Json:
+    """What of a job can be searched for, and how a run begins."""
     return {
-        "attack": spec.attack.name,
-        "dataset": spec.dataset.name,
-        "model": spec.model.name,
+        "kind": kind_of(job),
+        **{part: getattr(getattr(job, part, None), "name", "") for part in PARTS},
         "status": Status.QUEUED,
         "control": Control.RUN,
         "steps_granted": 0,
@@ -100,12 +106,12 @@ def change(connection: Connection, run_id: str, values: Json) -> None:
 def _to_run(row: Row[Any]) -> Run:
     """A row that this version cannot read is still a run, to be listed and deleted."""
     try:
-        spec, error = AuditSpec.model_validate_json(row.body), row.error
-    except ValidationError:
-        spec, error = None, row.error or UNREADABLE
+        job, error = read_job(row.body), row.error
+    except ValueError:
+        job, error = None, row.error or UNREADABLE
     return Run(
         id=row.id,
-        spec=spec,
+        job=job,
         status=row.status,
         control=row.control,
         steps_granted=row.steps_granted,

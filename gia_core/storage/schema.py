@@ -62,6 +62,7 @@ run = table(
     column("started_at", Float),
     column("finished_at", Float),
     column("beat_at", Float),
+    column("kind", Text),
     column("attack", Text),
     column("dataset", Text),
     column("model", Text),
@@ -167,7 +168,13 @@ def create_tables(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (create_tables,)
+def tell_kinds_apart(connection: Connection) -> None:
+    """Runs that are no audits came later."""
+    connection.exec_driver_sql("ALTER TABLE run ADD COLUMN kind TEXT NOT NULL DEFAULT 'audit'")
+    connection.exec_driver_sql("CREATE INDEX run_by_kind ON run (kind, created_at)")
+
+
+MIGRATIONS: tuple[Migration, ...] = (create_tables, tell_kinds_apart)
 """Each takes a store from one version to the next. Only ever append: stores out there have seen the others."""
 
 

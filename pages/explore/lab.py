@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import controls, launch, live, location, session, welcome
+from ui import controls, kinds, launch, live, location, session, welcome
 
 location.arrive()
 
@@ -14,6 +14,8 @@ with st.container(horizontal=True, key="lab", gap="large"):
         if notice := st.session_state.get(location.NOTICE):
             st.info(notice, icon=":material/link_off:")
         run_id, run = st.session_state.get(session.RUN), session.selected_run()
+        if run is not None and kinds.page_of(run) != kinds.LAB:
+            st.switch_page(kinds.page_of(run), query_params={"run": run.id})
         if run is not None:
             controls.draw(run, draft.spec)
             live.follow(run)
