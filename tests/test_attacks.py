@@ -158,8 +158,8 @@ def test_survives_json(attack):
 
 def test_an_observation_has_no_field_for_the_truth():
     assert set(Observation.__dataclass_fields__) == {
-        "rounds", "rule", "expect", "image_shape", "batch_size", "num_classes", "labels",
-        "batch_norm", "public", "query", "compared", "encoded_labels", "natural",
+        "rounds", "rule", "image_shape", "batch_size", "num_classes", "labels",
+        "batch_norm", "public", "query", "encoded_labels", "natural",
     }  # fmt: skip
 
 
