@@ -11,7 +11,7 @@ run: setup
 	@.venv/bin/python -c 'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1])))' "$(PORT)" 2>/dev/null || \
 		{ echo "Port $(PORT) cannot be used; another program may hold it. Try: make run PORT=8600" >&2; exit 1; }
 	@echo "GIA Lab is at http://127.0.0.1:$(PORT) (Ctrl-C ends it)"
-	@exec .venv/bin/python -m streamlit run app.py --server.port $(PORT)
+	@exec .venv/bin/python -m ui --server.port $(PORT)
 
 test: setup
 	@.venv/bin/python -m pytest

@@ -8,8 +8,17 @@ st.set_page_config(page_title="GIA Lab", page_icon="assets/icon.png", layout="wi
 st.logo("assets/logo.svg", icon_image="assets/icon.png", size="large")
 page = st.navigation(
     {
-        "Explore": [st.Page("pages/explore/lab.py", title="Lab", icon=":material/science:", default=True)],
-        "Review": [st.Page("pages/review/runs.py", title="Runs", icon=":material/photo_library:")],
+        "Explore": [
+            st.Page("pages/explore/lab.py", title="Lab", icon=":material/science:", default=True),
+            st.Page("pages/explore/compare.py", title="Compare", icon=":material/compare:"),
+            st.Page("pages/explore/priors.py", title="Priors", icon=":material/auto_awesome:"),
+            st.Page("pages/explore/utility.py", title="Cost", icon=":material/balance:"),
+        ],
+        "Review": [
+            st.Page("pages/review/runs.py", title="Runs", icon=":material/photo_library:"),
+            st.Page("pages/review/advisor.py", title="Advisor", icon=":material/shield_question:"),
+        ],
+        "Learn": [st.Page("pages/learn/glossary.py", title="Glossary", icon=":material/menu_book:")],
         "System": [st.Page("pages/system/doctor.py", title="Doctor", icon=":material/stethoscope:")],
     }
 )

@@ -24,12 +24,12 @@ ROW = "{:19} {:34} {:7} {:44} {:>6} {:>8}  {:36} {}"
 
 
 def measure(promise: Promise, dataset: Dataset, title: str, seeds: range, home: Path) -> None:
-    """Print one row."""
+    """Print one row; one that is missed says why, where that is known."""
     trials = [[carried_out(spec, home) for spec in promise.specs(dataset, seed)] for seed in seeds]
     text, met = promise.judge(trials)
     guess = statistics.mean(trial[0].guess for trial in trials)
     seconds = statistics.mean(trial[0].seconds for trial in trials)
-    verdict = "met" if met else "missed"
+    verdict = "met" if met else f"missed: {promise.limit}" if promise.limit else "missed"
     row = (promise.attack, promise.setting, title, text, f"{guess:.1f}", f"{seconds:.1f}", promise.promised, verdict)
     print(ROW.format(*row), flush=True)
 

@@ -67,16 +67,18 @@ selector => {
 class Dashboard:
     """The app as `make run` starts it, on a port of its own, with ``home`` for everything that it keeps."""
 
-    def __init__(self, home: Path, *, script: Path | str = "app.py", **environment: str) -> None:
+    def __init__(self, home: Path, *, script: Path | None = None, **environment: str) -> None:
+        """``script``: another one than the dashboard's."""
         self.home = home
         self.store = RunStore(f"sqlite:///{home / 'gia.db'}", home=home)
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "GIA_"))}
+        program = ["ui"] if script is None else ["streamlit", "run", str(script)]
         self._log = home / "app.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)],
+                [sys.executable, "-m", *program, "--server.port", str(port)],
                 cwd=ROOT,
                 env={**inherited, "GIA_HOME": str(home), **environment},
                 stdout=log,

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from .settings import Settings
-    from .spec import AuditSpec
-    from .store import Run, RunStore
+from . import prior_commands, utility_commands
+from .console import FAILED, REFUSED, AsJson, failing, give_up, print_json, print_table, read_spec, settings
 
-FAILED, REFUSED = 1, 2
-"""Exit codes: something went wrong; what was asked for makes no sense."""
+if TYPE_CHECKING:
+    from .gate import Limit
+    from .priors import PriorSpec
+    from .store import Json, Run, RunStore
+    from .utility import UtilitySpec
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(prior_commands.app, name="prior")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+BEYOND = 3
+"""Exit code: an audit found more than it may."""
+
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, as the command runs lists it.")]
 
 
@@ -35,11 +37,23 @@ def carry_out(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="JSON file with the spec; - reads it from stdin.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for the images, as PNG.")] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LIMIT", help='End with exit code 3 where the audit finds more: "psnr > 20", for one.'),
+    ] = None,
 ) -> None:
-    """Carry out one audit here, without store or Ray. Ctrl-C stops it and keeps the best so far."""
-    home = settings().home
-    checked = read_spec(spec, home)
-    from . import terminal
+    """Carry out one audit here, without store or Ray, or an experiment of another kind. Ctrl-C stops it and keeps the
+    best so far."""
+    from . import jobs, terminal
+    from .spec import AuditSpec
+
+    limits, home = read_limits(fail_if or ()), settings().home
+    checked = read_spec(spec, jobs.read, home)
+    if not isinstance(checked, AuditSpec):
+        if out is not None or limits:
+            give_up("--out and --fail-if: a run of this kind reconstructs no images.", REFUSED)
+        carry_out_other(checked, home, as_json=as_json)
+        return
 
     with failing():
         if out is not None:
@@ -51,6 +65,35 @@ def carry_out(
         print_json(outcome.summary)
     else:
         terminal.tell(outcome)
+    hold_against(limits, outcome.summary)
+
+
+def read_limits(texts: Sequence[str]) -> list[Limit]:
+    """Ends the program where one of them is no limit."""
+    from . import gate
+
+    try:
+        return [gate.read(text) for text in texts]
+    except ValueError as error:
+        give_up(f"--fail-if: {error}", REFUSED)
+
+
+def hold_against(limits: Sequence[Limit], found: Json) -> None:
+    """Ends the program where an audit found more than it may."""
+    with failing():
+        beyond = [str(limit) for limit in limits if limit.exceeded(found)]
+    if beyond:
+        give_up(f"The audit found more than it may: {' and '.join(beyond)}.", BEYOND)
+
+
+def carry_out_other(job: PriorSpec | UtilitySpec, home: Path, *, as_json: bool) -> None:
+    """A run that is no audit."""
+    from .utility import UtilitySpec
+
+    if isinstance(job, UtilitySpec):
+        utility_commands.carry_out(job, home, as_json=as_json)
+    else:
+        prior_commands.carry_out_and_tell(job, home, as_json=as_json)
 
 
 @app.command("catalog")
@@ -62,6 +105,7 @@ def list_catalog(as_json: AsJson = False) -> None:
         "datasets": spec.Dataset,
         "models": spec.Model,
         "clients": spec.Client,
+        "aggregations": spec.Aggregation,
         "defenses": spec.Defense,
         "attacks": spec.Attack,
     }
@@ -180,36 +224,6 @@ def fetch_dataset(
     typer.echo(f"{name} is ready.")
 
 
-def settings() -> Settings:
-    from .settings import Settings
-
-    try:
-        return Settings.from_environment()
-    except ValueError as error:
-        give_up(str(error), REFUSED)
-
-
-def read_spec(source: str, home: Path) -> AuditSpec:
-    """The spec in the file ``source``. Ends the program where it cannot be read or not be carried out."""
-    from pydantic import ValidationError
-
-    from .faults import fault
-    from .spec import AuditSpec
-
-    try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-        spec = AuditSpec.model_validate_json(text)
-    except OSError as error:
-        give_up(f"{source}: {error.strerror}", REFUSED)
-    except UnicodeDecodeError:
-        give_up(f"{source}: not a text file", REFUSED)
-    except ValidationError as error:
-        give_up(fault(error), REFUSED)
-    for objection in spec.objections(home):
-        give_up(f"{objection.field}: {objection.reason}", REFUSED)
-    return spec
-
-
 @contextmanager
 def opened_store() -> Iterator[RunStore]:
     """Ends the program where the store cannot be used."""
@@ -242,44 +256,18 @@ def known(run_id: str) -> Iterator[None]:
         give_up(f"There is no run {run_id}; to list them: python -m gia_core runs", REFUSED)
 
 
-@contextmanager
-def failing() -> Iterator[None]:
-    """Whatever goes wrong ends the program with one line; ``python -X dev -m gia_core`` shows where it happened."""
-    try:
-        yield
-    except Exception as error:
-        if sys.flags.dev_mode:
-            raise
-        give_up(str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
-
-
-def give_up(message: str, code: int = FAILED) -> NoReturn:
-    typer.echo(" ".join(message.split()), err=True)
-    raise typer.Exit(code)
-
-
-def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, allow_nan=False))
-
-
-def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*header)
-    table.columns[0].no_wrap = True
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
-
-
 def setup(run: Run) -> tuple[str, str, str, str, str]:
     """Attack, data set, model, batch size and defenses, in words."""
-    spec = run.spec
-    if spec is None:
+    from .jobs import kind_of
+
+    job, spec = run.job, run.spec
+    if job is None:
         return ("unreadable", "", "", "", "")
-    defenses = ", ".join(defense.name for defense in spec.defenses)
-    return (spec.attack.name, spec.dataset.name, spec.model.name, str(spec.batch_size), defenses or "none")
+    defenses = ", ".join(defense.name for defense in getattr(job, "defenses", ())) or "none"
+    if spec is None:
+        model = getattr(getattr(job, "model", None), "name", "")
+        return (f"({kind_of(job)})", job.dataset.name, model, str(job.batch_size), defenses)
+    return (spec.attack.name, spec.dataset.name, spec.model.name, str(spec.batch_size), defenses)
 
 
 def best_psnr(run: Run) -> str:

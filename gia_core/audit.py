@@ -3,39 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from .aggregation.coalition import AUDITED
 from .baselines import baselines
-from .datasets.sampling import sample
+from .chronicle import Ended
+from .datasets.dealing import deal
 from .defenses import defend, needs_public, remodeled
 from .defenses.encoding import Key
 from .diagnosis import Capture, capture, diagnose
 from .exchange import exchange, public_images
-from .metrics import Scores, label_accuracy, pairing, score
+from .federation import Federation, Holder, NothingToInvertError, joined
+from .metrics import Scores, label_accuracy, pairing, score, unscored
 from .models.training import Training, prepare
+from .priors.shelf import prepared
 from .spec import AuditSpec
 from .threat_model import Target, observe
-from .types import UNKNOWN, Batch, Step, unchanged
+from .types import UNKNOWN, Batch, Data, Step, Table, unchanged
+from .verification.guard import Guard
 
-STREAMS = ("victim", "defense", "attack", "baselines", "server")
-"""Who has a generator of random numbers of its own."""
+DRAWN = 64
+"""Images that a prior draws blindly, the closest of which is a guess that needs no update."""
+STREAMS = ("victim", "defense", "attack", "baselines", "server", "aggregation")
+"""Who has a generator of random numbers of its own; more clients' defenses come after these."""
 
 
 @dataclass(frozen=True)
 class Started:
-    """The client has sent its update and the attack is about to begin."""
+    """The clients have sent their updates, and the attack is about to begin, if there is something to invert."""
 
     truth: Batch
     label_names: tuple[str, ...]
     """Class of each private image."""
     baselines: dict[str, Scores]
-    capture: Capture
+    capture: Capture | None
+    """None where there is nothing to invert."""
+    tables: tuple[Table, ...] = ()
+    """What the exchange cost and what of it remains to be attacked, where several updates are added up."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,7 @@ class Progress:
     weights: Path
     decode: Callable[[Tensor], Tensor] = unchanged
     """From what the attack searched to private images, where it knows how the client encoded them."""
+    finds_images: bool = True
 
     @cached_property
     def paired(self) -> Step:
@@ -58,6 +69,8 @@ class Progress:
 
     @cached_property
     def scores(self) -> Scores:
+        if not self.finds_images:
+            return unscored()
         return score(self.paired.images, self.truth.images, weights=self.weights)
 
     @property
@@ -77,7 +90,7 @@ class Finished:
     """Likely causes where images were not recovered."""
 
 
-Event: TypeAlias = Training | Started | Progress | Finished
+Event: TypeAlias = Training | Started | Progress | Finished | Ended
 
 
 def audit(
@@ -87,7 +100,7 @@ def audit(
     home: Path = Path("var"),
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
-    """Carry out ``spec`` and narrate it: Training…, Started, Progress…, Finished.
+    """Carry out ``spec`` and narrate it: Training…, Started, Progress…, Finished, or Ended where nothing is to invert.
 
     Once ``stopped()``, the best reconstruction so far is scored like any other. ``home`` holds data sets and weights.
     Raises ValueError with a sentence for the user where the spec cannot be carried out.
@@ -97,30 +110,103 @@ def audit(
     rng = {name: generator(spec.seed, i) for i, name in enumerate(STREAMS)}
     weights = home / "weights"
 
-    # The client, in private.
+    # The clients, in private.
     data = spec.dataset.open(home)
-    truth = to_device(sample(data.victims, spec.batch_size, spec.victim, rng["victim"]), device)
     model = yield from prepare(spec.model, spec.dataset, data, seed=spec.seed, home=home, device=device)
     model = remodeled(spec.defenses, model, rng["defense"])
     public = public_images(data).to(device) if spec.knowledge.public_data or needs_public(spec.defenses) else None
-    client = defend(spec.client, spec.defenses, rng["defense"], public)
-    rounds = exchange(spec, model, client, truth, len(data.class_names), rng["server"])
+    clients, agreed = holders(spec, data, public, rng, device), agreed_network(spec, data)
+    federation = Federation(spec, clients, data.image_shape, rng["aggregation"], agreed)
+
+    def started(truth: Batch, check: Capture | None) -> Started:
+        names = tuple(data.class_names[label] for label in truth.labels.tolist())
+        drawn = drawn_blindly(spec, home, rng["baselines"])
+        guesses = baselines(truth.images, data, rng["baselines"], weights=weights, drawn=drawn)
+        return Started(truth, names, guesses, check, federation.tables)
+
+    try:
+        rounds = exchange(spec, model, federation, len(data.class_names), rng["server"])
+    except NothingToInvertError as over:
+        yield started(federation.holders[AUDITED].batch, None)
+        yield ended(over)
+        return
 
     # The server: below this line the attack gets the observation, and only the scores see the truth.
-    targets = observe(spec, data, rounds, truth, client, public)
+    truth = joined([federation.holders[client].batch for client in rounds[0].clients])
+    targets = observe(spec, data, rounds, truth, federation, public, partial(prepared, dataset=spec.dataset, home=home))
     check = capture(targets[0].seen, targets[0].batch, spec)
-    names = tuple(data.class_names[label] for label in truth.labels.tolist())
-    yield Started(truth, names, baselines(truth.images, data, rng["baselines"], weights=weights), check)
+    yield started(truth, check)
+    yield from attacked(spec, targets, truth, check, federation.guard, rng["attack"], weights=weights, stopped=stopped)
 
+
+def drawn_blindly(spec: AuditSpec, home: Path, rng: torch.Generator) -> Tensor | None:
+    """Images (N, C, H, W) that the attacker's prior draws without any update; None for an attacker without a prior."""
+    name = getattr(spec.attack, "prior", None)
+    if name is None:
+        return None
+    prior = prepared(name, dataset=spec.dataset, home=home)
+    with torch.no_grad():
+        images: Tensor = prior(torch.randn(DRAWN, *prior.latent_shape, generator=rng))
+    return images
+
+
+def holders(
+    spec: AuditSpec, data: Data, public: Tensor | None, rng: dict[str, torch.Generator], device: str
+) -> list[Holder]:
+    """The clients, each with images and random numbers of its own; the audited one has what it would have alone."""
+    batches = deal(data.victims, spec.clients, spec.batch_size, spec.victim, rng["victim"])
+    chance = [rng["defense"], *(generator(spec.seed, len(STREAMS) + number) for number in range(1, spec.clients))]
+    return [
+        Holder(to_device(batch, device), defend(spec.client, spec.defenses, own, public))
+        for batch, own in zip(batches, chance, strict=True)
+    ]
+
+
+def agreed_network(spec: AuditSpec, data: Data) -> nn.Module | None:
+    """The network as a client makes it that checks what it receives; None where it does not."""
+    if spec.verification.policy == "off":
+        return None
+    rng = torch.Generator().manual_seed(spec.seed)  # of these weights only the size matters
+    return remodeled(spec.defenses, spec.model.build(data, rng), rng)
+
+
+def attacked(
+    spec: AuditSpec,
+    targets: tuple[Target, ...],
+    truth: Batch,
+    check: Capture,
+    guard: Guard,
+    rng: torch.Generator,
+    *,
+    weights: Path,
+    stopped: Callable[[], bool],
+) -> Iterator[Event]:
+    """The attack, scored step by step."""
     progress, asked_to_stop, inverted = None, False, targets[0]
-    for target, step, decode in invert(spec, targets, rng["attack"]):
-        inverted, progress = target, Progress(step, truth, spec.knowledge.labels, weights, decode)
-        yield progress
-        if asked_to_stop := stopped():
-            break
+    try:
+        for target, step, decode in invert(spec, targets, rng):
+            granted, pictures = spec.knowledge.labels, spec.attack.finds_images
+            told = guard.telling(step)
+            inverted, progress = target, Progress(told, truth, granted, weights, decode, pictures)
+            yield progress
+            if asked_to_stop := stopped():
+                break
+    except NothingToInvertError as over:  # what the attack sent led to nothing that could be read
+        if progress is None:
+            yield ended(over)
+        else:  # but it had answers before
+            last = replace(progress, step=guard.telling(progress.step))
+            yield Finished(last, False, (over.reason,))
+        return
     assert progress is not None  # an attack yields at least one step
     at_truth = spec.attack.mismatch(inverted.seen, inverted.batch)
-    yield Finished(progress, asked_to_stop, diagnose(inverted.seen, truth, progress.paired, at_truth, check))
+    causes = diagnose(inverted.seen, truth, progress.paired, at_truth, check) if spec.attack.finds_images else ()
+    yield Finished(progress, asked_to_stop, causes)
+
+
+def ended(over: NothingToInvertError) -> Ended:
+    """The last event of a run that found nothing to invert."""
+    return Ended(False, {"nothing_to_invert": over.reason, "tables": [asdict(table) for table in over.tables]})
 
 
 def invert(

@@ -14,11 +14,15 @@ AVERAGED = 500
 """Training images, at most, whose mean is the data set's average image."""
 
 
-def baselines(truth: Tensor, data: Data, rng: torch.Generator, *, weights: Path) -> dict[str, Scores]:
+def baselines(
+    truth: Tensor, data: Data, rng: torch.Generator, *, weights: Path, drawn: Tensor | None = None
+) -> dict[str, Scores]:
     """Scores of each blind guess against ``truth`` (B, C, H, W), by name; a guess that cannot be made is left out.
 
     ``gray`` is mid-gray, ``mean-color`` the true image's mean color, ``dataset-mean`` the mean training image and
-    ``another-image`` a random image of the same data set.
+    ``another-image`` a random image of the same data set. Where the attacker has a prior, ``drawn`` (N, C, H, W) are
+    images that it draws without looking at any update, and ``closest-sample`` is the one of them that is closest to
+    the truth: better than anything that an attacker could choose without an update.
     """
     guesses = {
         "gray": torch.full_like(truth, 0.5),
@@ -28,6 +32,8 @@ def baselines(truth: Tensor, data: Data, rng: torch.Generator, *, weights: Path)
         guesses["dataset-mean"] = average(data.training).to(truth).expand_as(truth)
     if (others := other_images(truth, data, rng)) is not None:
         guesses["another-image"] = others
+    if drawn is not None:
+        guesses["closest-sample"] = closest(drawn.to(truth), truth)
     return {name: score(guess, truth, weights=weights) for name, guess in guesses.items()}
 
 
@@ -48,6 +54,11 @@ def other_images(truth: Tensor, data: Data, rng: torch.Generator) -> Tensor | No
         if len(found) == len(truth):
             return torch.stack(found)
     return torch.stack([found[i % len(found)] for i in range(len(truth))]) if found else None
+
+
+def closest(images: Tensor, truth: Tensor) -> Tensor:
+    """Of ``images`` (N, C, H, W) the one with the least squared error for each of ``truth`` (B, C, H, W)."""
+    return images[torch.cdist(truth.flatten(1), images.flatten(1)).argmin(dim=1)]
 
 
 def pixels(images: LabeledImages, index: int) -> Tensor:

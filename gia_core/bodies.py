@@ -42,11 +42,8 @@ def started_body(event: Started) -> Json:
             "labels": event.truth.labels.tolist(),
             "image_shape": tuple(event.truth.images.shape[1:]),
             "baselines": event.baselines,
-            "capture": {
-                "distance": event.capture.distance,
-                "passed": event.capture.passed,
-                "message": event.capture.message,
-            },
+            "capture": None if event.capture is None else asdict(event.capture),
+            "exchange": [asdict(table) for table in event.tables],
         }
     )
 

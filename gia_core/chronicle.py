@@ -1,4 +1,4 @@
-"""The events of every run that is no audit: each brings along what is kept of it."""
+"""The events of every run that is no audit, and of audits with nothing to invert: each brings along what is kept."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+from .aggregation.fixed_point import FixedPointAggregation
 from .metrics import psnr
 from .recovery import RECOVERED
 from .spec import AuditSpec
@@ -35,6 +36,9 @@ def capture(seen: Observation, truth: Batch, spec: AuditSpec) -> Capture:
     if spec.defenses:
         names = ", ".join(defense.name for defense in spec.defenses)
         return Capture(distance, True, f"The defense ({names}) changed the update by {distance:.0%} of its norm.")
+    if isinstance(spec.aggregation, FixedPointAggregation):
+        reason = f"Cutting and rounding to numbers that {spec.aggregation.name} can add"
+        return Capture(distance, True, f"{reason} changed the sum by {distance:.1%} of its norm.")
     if spec.knowledge.local_training == "none":
         reason = "The attacker does not know the local training, so its simulation differs from the update"
         return Capture(distance, True, f"{reason} by {distance:.0%} of its norm.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from .priors import Method
 from .spec import Attack, Client, Dataset, Defense, Model, kinds
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def fault(error: ValidationError) -> str:
 
 def field(place: tuple[int | str, ...]) -> str:
     """attack.iterations for ("attack", "dlg", "iterations"), since no spec has a field called dlg."""
-    names = {name for union in (Dataset, Model, Client, Defense, Attack) for name in kinds(union)}
+    names = {name for union in (Dataset, Model, Client, Defense, Attack, Method) for name in kinds(union)}
     return ".".join(str(part) for part in place if part not in names) or "spec"
 
 

@@ -40,6 +40,19 @@ mislead in both directions, so look at the pictures. "Not recovered" means: not 
 within this budget. It does not mean safe.
 """
 
+EXPERIMENT = """\
+GIA Lab: what one experiment found
+==================================
+
+{verdict}
+
+Run {id}, {status}.
+
+spec.json     everything that decides the result; to run it again: python -m gia_core run spec.json
+result.json   status, result, versions and device, as "python -m gia_core run --json" prints them
+events.json   what was measured along the run
+"""
+
 
 def summary(run: Run, events: Sequence[Event] = ()) -> Json:
     """The object that ``run --json`` prints; None where something was not measured.
@@ -105,19 +118,29 @@ def body(events: Sequence[Event], kind: str) -> Json:
 
 def verdict(found: Json) -> str:
     """One sentence on a summary: recovered means ``RECOVERED`` dB or more, and closer than every blind guess."""
-    psnr = (found["scores"] or {}).get("psnr")
-    if not psnr:
-        return "Nothing was reconstructed."
-    guesses = best_guesses(found)
-    recovered = [p is not None and p >= RECOVERED and (g is None or p > g) for p, g in zip(psnr, guesses, strict=True)]
+    scores = found["scores"] or {}
+    if sentence := scores.get("sentence"):  # of a run that is no audit
+        return str(sentence)
+    if not (psnr := scores.get("psnr")):
+        labels = scores.get("label_accuracy")
+        if labels is None:
+            return "Nothing was reconstructed."
+        return f"Found: {labels:.0%} of the labels; this attack looks for no image."
+    guesses, found_again = best_guesses(found), recovered(found)
     best = max(range(len(psnr)), key=lambda i: -math.inf if psnr[i] is None else psnr[i])
     compared = f"{decibels(psnr[best])} PSNR, against {decibels(guesses[best])} for the best blind guess"
     if len(psnr) > 1:
         compared = f"at best {compared}"
-    if any(recovered):
-        count = f"{sum(recovered)} of {len(psnr)} images" if len(psnr) > 1 else "the image"
+    if any(found_again):
+        count = f"{sum(found_again)} of {len(psnr)} images" if len(psnr) > 1 else "the image"
         return f"Recovered: {count} ({compared})."
     return f"Not recovered by this attack within this budget ({compared})."
+
+
+def recovered(found: Json) -> list[bool]:
+    """For each image of a summary that has scores whether it was recovered, and closer than by every blind guess."""
+    pairs = zip(found["scores"]["psnr"], best_guesses(found), strict=True)
+    return [psnr is not None and psnr >= RECOVERED and (guess is None or psnr > guess) for psnr, guess in pairs]
 
 
 def best_guesses(found: Json) -> list[float | None]:
@@ -159,7 +182,10 @@ def archive(store: RunStore, run_id: str) -> bytes:
     """Everything about a run as one zip, the same bytes each time. Raises KeyError where there is no such run."""
     run, events = store.run(run_id), store.events(run_id)
     found = without_folders(summary(run, events))
-    readme = README.format(verdict=verdict(found), id=run.id, status=run.status, iterations=found["iterations"] or "no")
+    sentence = body(events, "finished").get("nothing_to_invert") or verdict(found)
+    readme = README.format(verdict=sentence, id=run.id, status=run.status, iterations=found["iterations"] or "no")
+    if run.job is not None and run.spec is None:
+        return zipped(experiment(run, events, found))
     files = {
         "README.txt": readme.encode(),
         "spec.json": as_json(found["spec"]),
@@ -169,6 +195,17 @@ def archive(store: RunStore, run_id: str) -> bytes:
         **pictures(store, run_id, body(events, "started").get("labels", [])),
     }
     return zipped(files)
+
+
+def experiment(run: Run, events: Sequence[Event], found: Json) -> dict[str, bytes]:
+    """The files about a run that is no audit."""
+    sentence = verdict(found) if found["scores"] else "It left no result."
+    return {
+        "README.txt": EXPERIMENT.format(verdict=sentence, id=run.id, status=run.status).encode(),
+        "spec.json": as_json(found["spec"]),
+        "result.json": as_json(found),
+        "events.json": as_json([{"seq": event.seq, "at": event.at, **event.body} for event in events]),
+    }
 
 
 def without_folders(found: Json) -> Json:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import Field
 
+from .aggregation import Aggregation, PlainSum
+from .aggregation.coalition import Coalition, silent
+from .aggregation.fitting import objections as aggregation_objections
 from .attacks import IDLG, Attack
 from .attacks.labels import WITHOUT_BIAS
 from .attacks.labels import objection as label_objection
 from .clients import Client, FedSGD, LocalTraining
-from .component import Component, Needs
+from .component import Component, Needs, Objection
 from .datasets import Dataset, Photos
-from .datasets.sampling import objection as sampling_objection
+from .datasets.dealing import objection as dealing_objection
 from .defenses import Defense, needs_public
 from .defenses.fitting import objections as fitting_objections
 from .defenses.stacking import objections as stacking_objections
+from .defenses.stacking import thin_noise
 from .models import LeNet, Model
+from .priors.shelf import objection as prior_objection
+from .verification import Verification
 
 MAX_BATCH = 256
 
@@ -42,6 +48,12 @@ class Knowledge(Component):
     """The attacker holds other images of the same kind: the training part of the data set."""
     malicious_server: bool = False
     """The server may send the client a model that it tampered with, and look at what comes back."""
+    dead_models: bool = False
+    """The malicious server sends a dead model to all other clients: one whose updates are zero, so that the sum is the
+    audited client's update (model inconsistency, Pasquini et al., CCS 2022). The protocol is not broken by this, but
+    clients can bind what they exchange to the model that they received."""
+    colluding_clients: int = Field(0, ge=0, le=99)
+    """Other clients that work for the server: they tell it their own updates, and the keys and shares they hold."""
 
 
 class Victim(Component):
@@ -55,14 +67,6 @@ class Victim(Component):
     """Take exactly the images with these numbers; overrides the other choices."""
 
 
-class Objection(NamedTuple):
-    """One reason why a spec cannot be carried out."""
-
-    field: str
-    reason: str
-    """A sentence that says what to change."""
-
-
 class AuditSpec(Component):
     """Which client, holding what, protected how, is attacked with what."""
 
@@ -71,13 +75,21 @@ class AuditSpec(Component):
     model: Model = LeNet()
     """The network that the clients train together."""
     batch_size: int = Field(1, ge=1, le=MAX_BATCH)
-    """Images in the private batch."""
+    """Images in the private batch of each client."""
     victim: Victim = Victim()
     """Which images are the private batch."""
     client: Client = FedSGD()
     """What the client computes and sends."""
+    clients: int = Field(1, ge=1, le=100)
+    """How many clients send an update of a batch of their own in each round; the first one is audited."""
+    aggregation: Aggregation = PlainSum()
+    """How the clients' updates are added up, and what the server sees of them."""
+    dropouts: int = Field(0, ge=0, le=99)
+    """How many of the other clients fall silent in each round, right before they would send their update."""
     defenses: tuple[Defense, ...] = ()
     """What the client does to protect itself, in this order."""
+    verification: Verification = Verification()
+    """How the client checks the models that it receives."""
     rounds: int = Field(1, ge=1, le=1000)
     """Rounds that the attacker watches; in each the client sends an update of the same private batch."""
     server_lr: float = Field(0.1, ge=0)
@@ -93,14 +105,47 @@ class AuditSpec(Component):
         """Every reason why this cannot be carried out with the data sets in ``home``; empty if it can."""
         found = self._data_objections(home)
         classes = None if found else self.dataset.class_count(home)
-        return [*found, *self._defense_objections(), *self._attack_objections(classes)]
+        together = aggregation_objections(
+            self.aggregation,
+            clients=self.clients,
+            dropouts=self.dropouts,
+            rule=self.client.name,
+            coalition=self.coalition,
+            malicious=self.knowledge.malicious_server,
+        )
+        if misfits := list(together):  # what the rest would say of them makes no sense then
+            return [*found, *misfits]
+        own = [*self._attack_objections(classes), *([] if found else self._prior_objections(home))]
+        return [*found, *self._defense_objections(), *own]
+
+    @property
+    def coalition(self) -> Coalition:
+        """The server, and what it does beside its part in the protocol."""
+        return Coalition(self.knowledge.colluding_clients, self.knowledge.dead_models)
+
+    @property
+    def left(self) -> tuple[int, ...]:
+        """The clients whose updates, added up, the server is left with; none where it can read nothing."""
+        return self.coalition.left(self.aggregation, self.clients, self._adding)
+
+    @property
+    def _adding(self) -> tuple[int, ...]:
+        """The clients that send an update."""
+        dropped = silent(self.clients, self.dropouts, self.aggregation)
+        return tuple(client for client in range(self.clients) if client not in dropped)
+
+    @property
+    def images_attacked(self) -> int:
+        """Private images that the run is about: all in the sum that is inverted, or those of the audited client."""
+        return self.batch_size * max(1, len(self.left))
 
     def _data_objections(self, home: Path) -> list[Objection]:
         if absent := self.dataset.absent(home):
             return [Objection("dataset", absent)]
-        found = []
-        if reason := sampling_objection(self.dataset, self.batch_size, self.victim, home):
-            found.append(Objection("batch_size", reason))
+        found: list[Objection] = []
+        for clients, field in ((1, "batch_size"), (self.clients, "clients")):
+            if (reason := dealing_objection(self.dataset, clients, self.batch_size, self.victim, home)) and not found:
+                found.append(Objection(field, reason))
         if reason := self.model.objection(self.dataset.image_shape):
             found.append(Objection("model", reason))
         if self.knowledge.public_data and not self.dataset.trainable(home):
@@ -124,13 +169,24 @@ class AuditSpec(Component):
         misfits = fitting_objections(
             self.defenses, client=self.client.name, batch_size=self.batch_size, training=self.model.training
         )
-        return [Objection("defenses", reason) for reason in (*reasons, *misfits)]
+        in_one_sum = len(self._adding if self.coalition.hides_noise(self.aggregation) else self.left)
+        thin = thin_noise(self.defenses, in_one_sum)
+        return [Objection("defenses", reason) for reason in (*reasons, *misfits, *thin)]
 
     def _attack_objections(self, classes: int | None) -> list[Objection]:
-        found = unmet(self.attack.needs, self)
+        found = unmet(self.attack.needs, self, classes)
+        if (images := self.images_attacked) > MAX_BATCH:
+            many = f"A sum of {images} images is more than the {MAX_BATCH} that are searched at once"
+            found.append(Objection("clients", f"{many}: take fewer clients, or smaller batches."))
         if reason := self._label_objection(classes):
             found.append(Objection("attack.labels", reason))
         return found
+
+    def _prior_objections(self, home: Path) -> list[Objection]:
+        """Why the attack cannot draw the victims' images with the prior it is set to."""
+        name = getattr(self.attack, "prior", None)
+        reason = None if name is None else prior_objection(name, self.dataset, home)
+        return [] if reason is None else [Objection("attack.prior", reason)]
 
     def _label_objection(self, classes: int | None) -> str | None:
         """Why the attack cannot find the labels the way it is set to."""
@@ -143,21 +199,25 @@ class AuditSpec(Component):
         client = self.client.believed(self.knowledge.local_training)
         return label_objection(
             strategy,
-            batch_size=self.batch_size,
+            batch_size=self.images_attacked,
             granted=granted,
             classes=classes,
-            bias=self.model.name not in WITHOUT_BIAS,
+            bias=self.model.name not in WITHOUT_BIAS and not self.knowledge.dead_models,
             local_steps=client.local_steps(self.batch_size),
             all_take_part=getattr(client, "round_batch_size", self.batch_size) >= self.batch_size,
         )
 
 
-def unmet(needs: Needs, spec: AuditSpec) -> list[Objection]:
-    """What ``spec`` lacks of a method's needs, one sentence each."""
+def unmet(needs: Needs, spec: AuditSpec, classes: int | None = None) -> list[Objection]:
+    """What ``spec`` lacks of a method's needs, one sentence each; of ``classes`` K, where that is known."""
     found, title = [], spec.attack.name
-    if needs.batch_size is not None and spec.batch_size > needs.batch_size:
+    if needs.batch_size is not None and spec.images_attacked > needs.batch_size:
         most = "one image" if needs.batch_size == 1 else f"at most {needs.batch_size} images"
-        found.append(Objection("batch_size", f"{title} works on {most} at a time."))
+        if spec.batch_size > needs.batch_size:
+            found.append(Objection("batch_size", f"{title} works on {most} at a time."))
+        else:
+            reason = f"{title} works on {most} at a time, and the sum holds {spec.images_attacked}."
+            found.append(Objection("clients", f"{reason} Take fewer clients, or no aggregation."))
     if spec.client.name not in needs.clients:
         found.append(Objection("client", f"{title} needs a client of kind {' or '.join(needs.clients)}."))
     if needs.models and spec.model.name not in needs.models:
@@ -167,10 +227,7 @@ def unmet(needs: Needs, spec: AuditSpec) -> list[Objection]:
             sentence = f"{title} needs an attacker who is granted: {fact.replace('_', ' ')}."
             found.append(Objection(f"knowledge.{fact}", sentence))
     for condition in needs.conditions:
-        value: Any = spec
-        for name in condition.field.split("."):
-            value = getattr(value, name, None)
-        if value is not None and value not in condition.among:
+        if condition.lacking(spec, classes):
             found.append(Objection(condition.field, condition.because))
     return found
 

@@ -34,6 +34,8 @@ class Outcome:
     started: Started | None
     """None, like ``finished``, where it was stopped before the attack began."""
     finished: Finished | None
+    nothing_to_invert: str = ""
+    """Why no attack took place although the audit came to its end; empty where one did."""
 
 
 class Interrupt:
@@ -60,11 +62,13 @@ def carry_out(spec: AuditSpec, home: Path) -> Outcome:
     """Raises ValueError with a sentence for the user where the audit fails."""
     started: Started | None = None
     finished: Finished | None = None
+    nothing = ""
     begun = time.monotonic()
     with interruptible() as interrupt, bar() as shown:
         import torch
 
         from .audit import Finished, Started, audit
+        from .chronicle import Ended
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
         for event in audit(spec, device=device, home=home, stopped=lambda: interrupt.wanted):
@@ -73,9 +77,12 @@ def carry_out(spec: AuditSpec, home: Path) -> Outcome:
                 started = event
             elif isinstance(event, Finished):
                 finished = event
+            elif isinstance(event, Ended):
+                nothing = event.body["nothing_to_invert"]
             elif started is None and interrupt.wanted:
                 break  # the model is still being trained: there is nothing to keep
-    return Outcome(summary(spec, started, finished, seconds=time.monotonic() - begun, device=device), started, finished)
+    found = summary(spec, started, finished, seconds=time.monotonic() - begun, device=device)
+    return Outcome(found | ({"status": Status.FINISHED} if nothing else {}), started, finished, nothing)
 
 
 def bar() -> Progress:
@@ -144,11 +151,12 @@ def tell(outcome: Outcome) -> None:
     """The answer for a person: scores beside what a blind guess scores, and one sentence."""
     console = Console()
     found = outcome.summary
-    if outcome.started is not None and not outcome.started.capture.passed:
-        console.print(outcome.started.capture.message)
-    if found["scores"] is not None:
+    check = None if outcome.started is None else outcome.started.capture
+    if check is not None and not check.passed:
+        console.print(check.message)
+    if (found["scores"] or {}).get("psnr"):
         console.print(scores_table(found))
-    console.print(report.verdict(found))
+    console.print(outcome.nothing_to_invert or report.verdict(found))
     for cause in outcome.finished.diagnosis if outcome.finished is not None else ():
         console.print(f"- {cause}")
 

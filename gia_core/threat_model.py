@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
-from .defenses import Defended, Defense, comparison, expectation
+from .aggregation.many_clients import ManyClients
+from .defenses import Defense, comparison, expectation, simulated
+from .defenses.clipping import Clipping
 from .defenses.encoding import Key
+from .defenses.quantization import Quantization
+from .defenses.user_level_dp import UserLevelDP
 from .exchange import Exchanged
+from .federation import Federation
 from .metrics import pairing
 from .models.batch_norm import received_by_batch_norm, running_averages
 from .spec import AuditSpec
-from .types import Batch, BatchNormStatistics, Data, Observation, Round
+from .types import Batch, BatchNormStatistics, ClientRule, Data, Observation, Round
+
+BOUNDS = (Clipping, UserLevelDP)
+"""Defenses that shorten each client's update on its own."""
 
 
 @dataclass(frozen=True)
@@ -35,29 +44,44 @@ class Target:
 
 
 def observe(
-    spec: AuditSpec, data: Data, exchanged: tuple[Exchanged, ...], truth: Batch, client: Defended, public: Tensor | None
+    spec: AuditSpec,
+    data: Data,
+    exchanged: tuple[Exchanged, ...],
+    truth: Batch,
+    federation: Federation,
+    public: Tensor | None,
+    prior: Callable[[str], nn.Module] | None = None,
 ) -> tuple[Target, ...]:
     """What the server sees of all rounds, as something to invert.
 
-    A single target of all rounds, unless the attacker knows how the batch was encoded: as every round has another
-    encoding, each is inverted on its own then, and what was found is decoded together.
+    ``truth`` is what all clients together hold in private whose updates the server is left with. It is a single target
+    of all rounds, unless the attacker knows how the batch was encoded: as every round has another encoding, each is
+    inverted on its own then, and what was found is decoded together.
     """
     knows = spec.knowledge
     known = spec.defenses if knows.defense else ()
+    clients = len(exchanged[0].clients)
+    believed = spec.client.believed(knows.local_training)
+
+    def entered(seen: Round) -> Round:
+        if len(truth.labels) > 1:
+            return seen
+        return replace(seen, model=simulated(known, seen.model, believed.mean_gradient(seen.update, 1)))
 
     def view(part: tuple[Exchanged, ...]) -> Observation:
         first = part[0]
         held = truth if first.encoded is None else first.batch
         return Observation(
-            rounds=tuple(known_to(known, one.round) for one in part),
-            rule=spec.client.believed(knows.local_training),
+            rounds=tuple(known_to(known, entered(one.round), clients) for one in part),
+            rule=rule_of(believed, known, clients),
             image_shape=data.image_shape,
-            batch_size=spec.batch_size,
+            batch_size=len(truth.labels),
             num_classes=len(data.class_names),
             labels=truth.labels if knows.labels else None,
             batch_norm=statistics(knows.batch_norm, first.round.model, held),
             public=public if knows.public_data else None,
-            query=(lambda model: client.send(model, held)) if knows.malicious_server else None,
+            prior=prior,
+            query=(lambda model: federation.answer(model, first.batches).update) if knows.malicious_server else None,
         )
 
     targets = []
@@ -70,10 +94,23 @@ def observe(
     return tuple(targets)
 
 
-def known_to(defenses: tuple[Defense, ...], seen: Round) -> Round:
-    """A round as an attacker sees it who knows of these defenses; what they left differs from round to round."""
-    expect, compared = expectation(defenses, seen.update), comparison(defenses, seen.model, seen.update)
-    return replace(seen, expect=expect, compared=compared)
+def known_to(defenses: tuple[Defense, ...], seen: Round, clients: int = 1) -> Round:
+    """A round as an attacker sees it who knows of these defenses; what they left differs from round to round.
+
+    In the mean of several clients' updates, what was rounded is not what one client would have rounded to, and bounds
+    do not hold any more: they are left to ``rule_of``.
+    """
+    lasting = defenses if clients == 1 else tuple(d for d in defenses if not isinstance(d, (*BOUNDS, Quantization)))
+    expect, masked = expectation(lasting, seen.update), comparison(lasting, seen.model, seen.update)
+    return replace(seen, expect=expect, compared=lambda update: masked(seen.compared(update)))
+
+
+def rule_of(rule: ClientRule, defenses: tuple[Defense, ...], clients: int) -> ClientRule:
+    """How the clients together make of their images what the server is left with, as far as the attacker knows."""
+    if clients == 1:
+        return rule
+    bounds = tuple(defense for defense in defenses if isinstance(defense, BOUNDS))
+    return ManyClients(rule, clients, expectation(bounds, ()))
 
 
 def statistics(granted: str, model: nn.Module, truth: Batch) -> tuple[BatchNormStatistics, ...] | None:

@@ -131,6 +131,8 @@ class Observation:
     """(N, C, H, W) other images of the same kind, where the threat model grants them."""
     query: Callable[[nn.Module], Update] | None = None
     """What the defended client answers when it is sent this model instead, where the server may be malicious."""
+    prior: Callable[[str], nn.Module] | None = None
+    """Opens one of the generators that the attacker has prepared, by its name; "auto" is one for such victims."""
     encoded_labels: Callable[[Tensor], Tensor] = unchanged
     """What a known encoding of the batch makes of its labels: (B,) or (B, K) to the same, or to (B, K)."""
     natural: Callable[[Tensor], Tensor] = unchanged

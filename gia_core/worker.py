@@ -10,19 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import torch
 
-from .audit import Event, Finished, Progress, Started, audit
+from .audit import Finished, Progress, Started, audit
 from .bodies import chapter_body, finished_body, progress_body, scores, sprite, started_body, training_body
-from .chronicle import Advanced, Began, Chapter, Ended
-from .jobs import Job
+from .chronicle import Advanced, Began, Ended
 from .models.training import Training
 from .provenance import commit, provenance
 from .settings import Settings
 from .spec import AuditSpec
 from .store import Control, Json, Run, RunStore, Status, StoreError
+from .stories import Told, story
 from .types import Table
 
 RECORD_EVERY = 0.5
@@ -41,8 +41,6 @@ OUT_OF_MEMORY = "The run ran out of memory: choose a smaller batch, model or ima
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-Told: TypeAlias = Event | Chapter
-"""Of an audit, or of a run of another kind."""
 
 
 class OverError(Exception):
@@ -125,11 +123,6 @@ def narrate(run: Run, recorder: Recorder, wishes: Wishes, *, device: str, home: 
         if isinstance(event, Training) and wishes.to_stop():
             break  # there is nothing yet that could be kept
     return Status.STOPPED
-
-
-def story(job: Job, *, device: str, home: Path, stopped: Callable[[], bool]) -> Iterator[Told]:
-    """The events of a job of any kind, as they happen."""
-    return audit(job, device=device, home=home, stopped=stopped)
 
 
 def sentence(error: Exception) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gia_core import aggregation, attacks, clients, datasets, defenses, models, spec
+from gia_core import aggregation, attacks, clients, datasets, defenses, models, priors, spec
 from gia_core.component import Component
 
 ROOT = Path(__file__).parent.parent
@@ -26,32 +26,47 @@ MAY_IMPORT = {
     "accounting": "",
     "protection": "",
     "settings": "",
-    "aggregation": "component types",
+    "aggregation": "component models types",
     "clients": "component types",
     "defenses": "accounting component models types",
-    "attacks": "component models types",
+    "attacks": "component models priors types",
     "datasets": "component types",
     "models": "component datasets types",
+    "verification": "aggregation clients component models types",
     "metrics": "types",
     "baselines": "metrics types",
-    "spec": "attacks clients component datasets defenses models types",
+    "spec": "aggregation attacks clients component datasets defenses models priors types verification",
     "recovery": "",
-    "diagnosis": "metrics recovery spec types",
-    "exchange": "baselines defenses spec types",
-    "threat_model": "defenses exchange metrics models spec types",
-    "audit": "baselines datasets defenses diagnosis exchange metrics models spec threat_model types",
-    "storage": "spec",
-    "store": "spec storage",
+    "diagnosis": "aggregation metrics recovery spec types",
+    "federation": "aggregation defenses spec types verification",
+    "exchange": "aggregation baselines defenses federation spec types",
+    "threat_model": "aggregation defenses exchange federation metrics models spec types",
+    "audit": "aggregation baselines chronicle datasets defenses diagnosis exchange federation metrics models priors "
+    "spec threat_model types verification",
+    "jobs": "priors spec utility",
+    "utility": "accounting chronicle clients component datasets defenses models spec types",
+    "priors": "chronicle component datasets models provenance types",
+    "storage": "jobs spec",
+    "store": "jobs storage",
     "report": "recovery store",
+    "grade": "recovery",
+    "advisor": "aggregation clients component defenses grade models report spec store verification",
+    "gate": "report store",
     "doctor": "datasets settings spec store",
-    "faults": "spec",
+    "console": "faults jobs settings",
+    "faults": "priors spec",
     "provenance": "",
-    "bodies": "audit models report store",
-    "worker": "audit bodies models provenance settings spec store types",
+    "chronicle": "",
+    "bodies": "audit chronicle models report store",
+    "stories": "audit chronicle jobs priors utility",
+    "worker": "audit bodies chronicle models provenance settings spec store stories types",
     "cluster": "settings spec store worker",
     "runner": "cluster settings store",
-    "terminal": "audit bodies provenance report spec store",
-    "__main__": "datasets doctor faults report runner settings spec store terminal",
+    "terminal": "audit bodies chronicle provenance report spec store",
+    "prior_commands": "console priors provenance settings terminal",
+    "utility_commands": "chronicle console provenance report store terminal utility",
+    "__main__": "console datasets doctor gate jobs prior_commands priors report runner settings spec store terminal "
+    "utility utility_commands",
 }
 """Of its own package, what each part of gia_core may import; of others, see MAY_NOT_IMPORT."""
 
@@ -59,6 +74,7 @@ MAY_NOT_IMPORT = {
     "gia_core": "streamlit ui pages app pickle cloudpickle joblib random",
     "ui": "torch torchvision ray sqlalchemy pages pickle",
     "ui/figures.py": "streamlit",
+    "ui/compare_figures.py": "streamlit",
     "pages": "torch torchvision ray sqlalchemy pickle",
     "app.py": "torch torchvision ray sqlalchemy gia_core",
     "tests": "pickle",
@@ -75,7 +91,8 @@ PACKAGE_OF = {
 """Where the package that brings a module has another name."""
 
 PAGES_MAY_IMPORT = (
-    "accounting attacks clients component datasets defenses doctor models protection report settings spec store types"
+    "accounting advisor aggregation attacks clients component datasets defenses doctor grade jobs models priors "
+    "protection report settings spec store types utility verification"
 )
 """Of gia_core; nothing of it needs torch."""
 
@@ -85,6 +102,7 @@ NEEDS_NO = {
     "gia_core.spec": "torch torchvision ray sqlalchemy streamlit",
     "gia_core.store": "torch torchvision ray streamlit",
     "gia_core.report": "torch torchvision ray streamlit",
+    "gia_core.advisor.evidence": "torch torchvision ray streamlit",
     "gia_core.doctor": "torch torchvision ray streamlit",
     "gia_core.runner": "torch torchvision streamlit",
 }
@@ -99,6 +117,7 @@ CATALOGS = {
     models: spec.kinds(models.Model),
 }
 EVERY_KIND = [kind for kinds in CATALOGS.values() for kind in kinds.values()]
+OF_PRIORS = [priors.Card, priors.PriorSpec, priors.DCGAN, priors.VAE]
 
 
 def sources(place: str) -> list[Path]:
@@ -224,7 +243,11 @@ def test_every_component_is_in_its_catalog(package: object) -> None:
     assert set(components(package)) == set(CATALOGS[package].values())
 
 
-@pytest.mark.parametrize("kind", [*EVERY_KIND, spec.AuditSpec, spec.Knowledge, spec.Victim], ids=lambda k: k.__name__)
+@pytest.mark.parametrize(
+    "kind",
+    [*EVERY_KIND, spec.AuditSpec, spec.Knowledge, spec.Verification, spec.Victim, *OF_PRIORS],
+    ids=lambda k: k.__name__,
+)
 def test_every_choice_explains_itself(kind: type[Component]) -> None:
     assert kind.__doc__
     assert [n for n, field in kind.model_fields.items() if n != "name" and not field.description] == []

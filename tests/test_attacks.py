@@ -15,24 +15,30 @@ from victims import (
     private_batch,
     small_network,
     split_network,
+    untrained_prior,
 )
 
 from gia_core.attacks import (
     APRIL,
     CAFE,
     DLG,
+    GIAS,
     IDLG,
     RGAP,
     Attack,
+    CINet,
     CocktailParty,
+    DeepImagePrior,
     Fishing,
     GradInversion,
     InvertingGradients,
+    LabelCounts,
     LinearLeak,
     RobbingTheFed,
     TrapWeights,
 )
 from gia_core.clients import FedAvg
+from gia_core.component import Condition
 from gia_core.metrics import psnr
 from gia_core.models.batch_norm import received_by_batch_norm
 from gia_core.spec import AuditSpec, Knowledge, kinds
@@ -46,11 +52,15 @@ QUICK = [
     RGAP(),
     APRIL(),
     CAFE(iterations=100),
+    CINet(iterations=150, lr=3e-3),
+    DeepImagePrior(iterations=100, lr=1e-2, width=8),
+    GIAS(latent_iterations=20, weight_iterations=200, weight_lr=0.01),
     CocktailParty(iterations=30, inversion_iterations=30),
     Fishing(then=InvertingGradients(iterations=200)),
     LinearLeak(),
     RobbingTheFed(bins=16, mode=5),
     TrapWeights(),
+    LabelCounts(),
 ]
 """Every attack in the catalog, small enough for a test."""
 
@@ -63,7 +73,7 @@ def victim(attack) -> torch.nn.Module:
         return split_network()
     if "vit" in attack.needs.models:
         return bare_transformer()
-    if any(condition.among == ("relu",) for condition in attack.needs.conditions):
+    if any(isinstance(need, Condition) and need.among == ("relu",) for need in attack.needs.conditions):
         return small_network(torch.nn.ReLU)
     return batch_norm_network().eval() if "batch_norm" in attack.needs.knowledge else small_network()
 
@@ -75,6 +85,8 @@ def granted(attack, model, batch, **known) -> Observation:
         seen = replace(seen, batch_norm=received_by_batch_norm(model, batch.images))
     if "malicious_server" in attack.needs.knowledge:
         seen = replace(seen, query=lambda tampered: seen.rule(tampered, batch))
+    if hasattr(attack, "prior"):
+        seen = replace(seen, prior=lambda name: untrained_prior())
     if "public_data" in attack.needs.knowledge:
         seen = replace(seen, public=private_batch(200, seed=11).images)
     return seen
@@ -89,7 +101,7 @@ def test_beats_a_gray_image_on_an_undefended_client(attack):
     batch = private_batch()
     *_, last = attack.run(granted(attack, victim(attack), batch), generator())
     gray = psnr(torch.full_like(batch.images, 0.5), batch.images).item()
-    assert psnr(last.images, batch.images).item() > gray + 6
+    assert psnr(last.images, batch.images).item() > gray + 6 or not attack.finds_images
     told = last.labels != UNKNOWN
     assert torch.equal(last.labels[told], batch.labels[told])
     assert told.all() or "labels" not in type(attack).model_fields
@@ -132,14 +144,19 @@ def test_the_true_batch_has_no_mismatch(attack):
 @each_attack
 @pytest.mark.parametrize("mode", ["its own", "with batch norm"])
 def test_the_model_stays_as_it_was(attack, mode):
+    """Acceptance identity 20."""
     if mode == "with batch norm" and attack.needs.models:
         pytest.skip("the attack refuses this network")
     model = victim(attack) if mode == "its own" else batch_norm_network()
     batch = private_batch(attack.needs.batch_size or 2)
+    seen = granted(attack, model, batch, labels=True)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    next(iter(attack.run(granted(attack, model, batch, labels=True), generator())))
+    modes, state = [module.training for module in model.modules()], torch.get_rng_state()
+    next(iter(attack.run(seen, generator())))
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
+    assert [module.training for module in model.modules()] == modes
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @each_attack
@@ -159,7 +176,7 @@ def test_survives_json(attack):
 def test_an_observation_has_no_field_for_the_truth():
     assert set(Observation.__dataclass_fields__) == {
         "rounds", "rule", "image_shape", "batch_size", "num_classes", "labels",
-        "batch_norm", "public", "query", "encoded_labels", "natural",
+        "batch_norm", "public", "query", "prior", "encoded_labels", "natural",
     }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from gia_core.defenses.gaussian_noise import GaussianNoise
 from gia_core.defenses.pruning import Pruning
 from gia_core.diagnosis import match_causes, relative_distance
 from gia_core.exchange import exchange
+from gia_core.federation import Federation, Holder
 from gia_core.models import MLP, LeNet, ResNet20
 from gia_core.models.training import Training
 from gia_core.spec import AuditSpec, Knowledge
@@ -257,8 +258,9 @@ def test_who_knows_the_pruning_expects_of_each_round_the_entries_that_arrived_in
     spec = AuditSpec(defenses=(Pruning(ratio=0.5),), rounds=3, knowledge=Knowledge(defense=True))
     data, model = spec.dataset.open(home), small_network()
     client = defend(spec.client, spec.defenses, generator())
-    rounds = exchange(spec, model, client, private_batch(), 4, generator())
-    (target,) = observe(spec, data, rounds, private_batch(), client, None)
+    federation = Federation(spec, [Holder(private_batch(), client)], (3, 8, 8), generator())
+    rounds = exchange(spec, model, federation, 4, generator())
+    (target,) = observe(spec, data, rounds, private_batch(), federation, None)
     arrived = [tuple(part != 0 for part in one.update) for one in target.seen.rounds]
     assert any((a != b).any() for a, b in zip(arrived[0], arrived[2], strict=True))
     for one, mask in zip(target.seen.rounds, arrived, strict=True):

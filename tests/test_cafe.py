@@ -13,7 +13,9 @@ from gia_core.attacks.optimization.cafe_search import PerImageAdam, Search, mean
 from gia_core.attacks.optimization.incidence import Inputs, incidence, separated_inputs
 from gia_core.clients import Vertical
 from gia_core.metrics import psnr
+from gia_core.models import Quadrants
 from gia_core.models.parties import SplitNetwork
+from gia_core.spec import AuditSpec, unmet
 from gia_core.types import UNKNOWN, Batch, Observation, Round, Table
 
 EVERY_PAIR_OF_FOUR = [[0, 1], [1, 2], [2, 3], [0, 2], [0, 3]]
@@ -160,6 +162,17 @@ def test_what_it_cannot_work_with_is_refused_in_a_sentence():
     whole = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 4))
     with pytest.raises(ValueError, match="choose quadrants"):
         CAFE().run(observation(whole, batch), generator())
+
+
+def test_the_form_refuses_rounds_that_cannot_tell_the_images_apart():
+    def fields(**choices: object) -> list[str]:
+        setup = AuditSpec(attack=CAFE(), model=Quadrants(), client=Vertical(round_batch_size=8))
+        return [objection.field for objection in unmet(CAFE.needs, setup.model_copy(update=choices))]
+
+    assert fields(batch_size=40, rounds=80) == fields(batch_size=40, rounds=40) == fields(batch_size=1, rounds=1) == []
+    assert fields(batch_size=40, rounds=39) == ["rounds"]
+    assert fields(batch_size=8, rounds=16) == ["client.round_batch_size"]
+    assert [need.lacking(AuditSpec(batch_size=40), None) for need in CAFE.needs.conditions[:1]] == [(80,)]
 
 
 def test_moments_are_each_images_own():

@@ -228,10 +228,9 @@ def test_a_run_that_fails_on_its_way_ends_with_one_line(
 
 def test_the_catalog_gives_the_schema_of_every_component(call: Callable[..., Result]) -> None:
     found = json.loads(call("catalog", "--json").stdout)
-    assert list(found) == ["datasets", "models", "clients", "defenses", "attacks"]
-    for title, union in zip(
-        found, (specs.Dataset, specs.Model, specs.Client, specs.Defense, specs.Attack), strict=True
-    ):
+    assert list(found) == ["datasets", "models", "clients", "aggregations", "defenses", "attacks"]
+    unions = (specs.Dataset, specs.Model, specs.Client, specs.Aggregation, specs.Defense, specs.Attack)
+    for title, union in zip(found, unions, strict=True):
         assert list(found[title]) == list(specs.kinds(union))
         assert all(schema["type"] == "object" for schema in found[title].values())
     assert "inverting-gradients" in call("catalog").stdout
@@ -297,3 +296,20 @@ def test_help_starts_without_the_heavy_packages() -> None:
     script = "import sys; sys.argv = ['gia', '--help']; from gia_core.__main__ import app; app(standalone_mode=False)"
     script += "; assert not {'torch', 'ray', 'sqlalchemy', 'numpy', 'pydantic'} & set(sys.modules), sys.modules.keys()"
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_a_limit_ends_the_program_only_where_the_audit_is_beyond_it(run_small: Callable[..., Result]):
+    assert run_small("--fail-if", "psnr > 100", "--fail-if", "recovered>2").exit_code == 0
+    beyond = run_small("--fail-if", "psnr > 100", "--fail-if", "psnr >= 1", "--json")
+    assert beyond.exit_code == 3
+    assert beyond.stderr.splitlines()[-1] == "The audit found more than it may: psnr >= 1."
+    assert max(last_line(beyond)["scores"]["psnr"]) >= 1
+
+
+def test_a_limit_on_what_was_not_measured_is_no_pass(run_small: Callable[..., Result]):
+    unknown = run_small("--fail-if", "label_accuracy > 0.5", knowledge={"labels": True})
+    assert unknown.exit_code == 1
+    assert unknown.stderr.splitlines()[-1].startswith("label_accuracy: this audit did not measure it")
+    refused = run_small("--fail-if", "beauty > 3")
+    assert refused.exit_code == 2
+    assert "is no limit" in refused.stderr

@@ -12,7 +12,7 @@ from victims import batch_norm_network, generator, observation, private_batch, s
 from gia_core.attacks import CocktailParty
 from gia_core.attacks.analytic.embeddings import Embedding, invert
 from gia_core.attacks.analytic.first_layer import first_layer
-from gia_core.attacks.analytic.mixtures import Mixed
+from gia_core.attacks.analytic.mixtures import Mixed, capacity
 from gia_core.attacks.analytic.source_separation import (
     centered,
     correlation,
@@ -25,8 +25,11 @@ from gia_core.attacks.analytic.source_separation import (
     whitening,
 )
 from gia_core.clients import FedAvg
+from gia_core.datasets import Digits
 from gia_core.metrics import pairing, psnr
-from gia_core.types import UNKNOWN, Batch
+from gia_core.models import CNN6, MLP, LeNet, Model, ViT
+from gia_core.spec import AuditSpec, unmet
+from gia_core.types import UNKNOWN, Batch, Data
 
 
 def sparse_sources(count: int, length: int = 4000, seed: int = 0) -> torch.Tensor:
@@ -264,3 +267,23 @@ def test_embeddings_are_separated_and_turned_into_images() -> None:
     paired = steps[-1].images[pairing(steps[-1].images, batch.images)]
     gray = psnr(torch.full_like(batch.images, 0.5), batch.images).mean()
     assert psnr(paired, batch.images).mean() > gray + 3
+
+
+@pytest.mark.parametrize(
+    "model",
+    [MLP(width=5), MLP(width=300), LeNet(), CNN6(), ViT(patch=4, dim=32, depth=1)],
+    ids=lambda model: model.name,
+)
+def test_the_form_refuses_the_batches_that_the_run_would(model: Model) -> None:
+    """What the spec says of the model that it describes, and what the network says that was built."""
+    data = Data((1, 8, 8), tuple("abcdefghij"), None, None, (0.5,), (0.25,))
+    network = model.build(data, generator())
+    linear = (
+        first_layer(network, (1, 8, 8)).linear if model.name == "mlp" else Embedding(network, (1, 8, 8)).layer(network)
+    )
+    most = capacity(linear, network)
+    spec = AuditSpec(dataset=Digits(size=8), model=model, attack=CocktailParty())
+    too_many, enough = (spec.model_copy(update={"batch_size": size}) for size in (most + 1, most))
+    assert [objection.field for objection in unmet(CocktailParty.needs, too_many, 10)] == ["batch_size"]
+    assert CocktailParty.needs.conditions[0].lacking(too_many, 10) == (most,)
+    assert unmet(CocktailParty.needs, enough, 10) == []

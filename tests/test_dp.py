@@ -222,6 +222,7 @@ def test_a_process_of_its_own_gives_the_same_answers_even_after_it_was_killed():
     accountant = Accountant()
     try:
         assert accountant.epsilon(SAMPLED) == epsilon(SAMPLED)
+        assert accountant.rdp(SAMPLED) == epsilon(SAMPLED).rdp
         assert accountant.noise_for(3.0, SAMPLED) == noise_for(3.0, SAMPLED)
         with pytest.raises(ValueError, match="ask for more"):
             accountant.noise_for(1e-3, SAMPLED)

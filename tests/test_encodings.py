@@ -31,6 +31,7 @@ from gia_core.defenses.mixup import MixUp
 from gia_core.defenses.transformations import LIBRARY, Altered, Step, draw, sharpened, shifted
 from gia_core.defenses.unsigning import agreeing_signs, neighbors
 from gia_core.exchange import exchange
+from gia_core.federation import Federation, Holder
 from gia_core.metrics import psnr
 from gia_core.models import MLP
 from gia_core.spec import AuditSpec, Knowledge
@@ -380,8 +381,9 @@ def test_what_the_knowing_attacker_is_told_holds_no_private_picture(home: Path, 
     spec = AuditSpec(dataset=Digits(size=8), batch_size=3, defenses=(encoding,), knowledge=Knowledge(defense=True))
     data, truth = spec.dataset.open(home), private_batch(3)
     client = defend(spec.client, spec.defenses, generator(), PUBLIC)
-    rounds = exchange(spec, small_network(), client, truth, 4, generator())
-    for target in observe(spec, data, rounds, truth, client, None):
+    federation = Federation(spec, [Holder(truth, client)], tuple(truth.images.shape[1:]), generator())
+    rounds = exchange(spec, small_network(), federation, 4, generator())
+    for target in observe(spec, data, rounds, truth, federation, None):
         told = [tensor for tensor in tensors(target.seen) if tensor.shape == truth.images.shape]
         for secret in (truth.images, target.batch.images):
             assert not any(torch.equal(tensor, secret) for tensor in told)

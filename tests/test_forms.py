@@ -8,12 +8,19 @@ import pytest
 from pydantic import Field
 from streamlit.testing.v1 import AppTest
 
-from gia_core import attacks, clients, datasets, defenses, models
+from gia_core import aggregation, attacks, clients, datasets, defenses, models
 from gia_core.component import Component
 from gia_core.spec import kinds
 from ui import titles
 
-CATALOGS = [attacks.Attack, clients.Client, datasets.Dataset, defenses.Defense, models.Model]
+CATALOGS = [
+    aggregation.Aggregation,
+    attacks.Attack,
+    clients.Client,
+    datasets.Dataset,
+    defenses.Defense,
+    models.Model,
+]
 
 
 def is_complete(kind: type[Component]) -> bool:

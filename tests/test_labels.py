@@ -17,6 +17,7 @@ from gia_core.attacks.labels import WITHOUT_BIAS
 from gia_core.attacks.labels.choices import ALL_DIFFERENT, LabelStrategy, Rule
 from gia_core.attacks.labels.evidence import classifier_gradient, dummy_images, evidence
 from gia_core.attacks.labels.idlg import idlg
+from gia_core.attacks.labels.ilrg import mean_features
 from gia_core.attacks.labels.llg import two_stages
 from gia_core.attacks.labels.restore import RULES, restore_labels
 from gia_core.attacks.labels.restored import RestoredLabels, from_estimate, whole
@@ -126,6 +127,25 @@ def test_counts_are_nearly_right_on_an_untrained_network(rule: LabelStrategy):
         ).bincount(minlength=CLASSES)
         wrong += int(missed.abs().sum()) // 2
     assert wrong <= 0.05 * 20 * 24
+
+
+def test_ilrg_is_exact_where_all_images_look_alike():
+    """Then all features are the same, and B b_i = B p_i − k_i holds to the last image; § 19.7."""
+    for seed in range(10):
+        labels = torch.tensor(drawn_labels(seed, 24))
+        batch = Batch(private_batch(1, seed=seed).images.expand(24, -1, -1, -1), labels)
+        seen = observation(typical_network(nn.SiLU, seed=seed), batch, classes=CLASSES)
+        assert found("ilrg", seen) == sorted(labels.tolist())
+
+
+def test_features_of_a_class_that_balances_out_are_those_of_all():
+    """Two classes with features 3 and 5 in the first place, and one whose images cancel what the model expects."""
+    bias = torch.tensor([-0.5, 0.5, 1e-9], dtype=torch.float64)
+    weight = torch.stack([bias[0] * torch.tensor([3.0, 1.0]), bias[1] * torch.tensor([5.0, 1.0]), torch.ones(2) * 1e-3])
+    features = mean_features(weight.double(), bias, 1000)
+    assert features[:2].round(decimals=4).tolist() == [[3, 1], [5, 1]]
+    assert features[2].tolist() == pytest.approx([4, 1], abs=0.01)
+    assert not mean_features(torch.zeros(3, 2).double(), torch.zeros(3).double(), 4).any()
 
 
 def test_counts_are_read_off_several_local_steps():

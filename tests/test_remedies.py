@@ -9,12 +9,12 @@ from typing import ClassVar
 import pytest
 from PIL import Image
 
-from gia_core.attacks import IDLG, Attack, InvertingGradients
-from gia_core.clients import FedAvg, FedSGD
+from gia_core.attacks import APRIL, CAFE, IDLG, Attack, CocktailParty, InvertingGradients
+from gia_core.clients import FedAvg, FedSGD, Vertical
 from gia_core.component import Component, Condition, Needs
 from gia_core.datasets import CIFAR10, Upload
 from gia_core.datasets.uploads import decode_all
-from gia_core.models import MLP, ConvNet, LeNet
+from gia_core.models import MLP, ConvNet, LeNet, Quadrants, ViT
 from gia_core.spec import AuditSpec, Knowledge, kinds
 from ui.remedies import all_met, remedies, with_value
 
@@ -68,6 +68,18 @@ def test_what_is_missing_is_one_click_away(place: str, wrong: object, words: set
 def test_the_largest_batch_that_the_attack_can_handle_is_offered(home: Path) -> None:
     found = offered(with_value(CONTENT, "batch_size", 9), home)
     assert {words: spec.batch_size for words, spec in found.items()} == {"Set the batch size to 2": 2}
+
+
+def test_numbers_that_do_not_suit_the_rest_have_a_better_one(home: Path) -> None:
+    split = AuditSpec(model=Quadrants(), client=Vertical(round_batch_size=2), batch_size=6, rounds=3, attack=CAFE())
+    assert {words: spec.rounds for words, spec in offered(split, home).items()} == {"Set the rounds to 12": 12}
+    crowded = AuditSpec(model=ConvNet(), batch_size=16, attack=CocktailParty())
+    assert set(offered(crowded, home)) == {"Set the batch size to 7", "Use the model MLP"}
+
+
+def test_a_condition_of_one_choice_is_met_by_changing_either(home: Path) -> None:
+    standard = AuditSpec(model=ViT(), attack=APRIL(equations="attention"))
+    assert set(offered(standard, home)) == {"Set the first block to bare", "Set the equations to embedding"}
 
 
 def test_where_either_of_two_changes_helps_both_are_offered(home: Path) -> None:

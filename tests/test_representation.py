@@ -15,7 +15,7 @@ from gia_core.attacks import DLG, InvertingGradients, LinearLeak
 from gia_core.audit import Finished, Started, audit
 from gia_core.clients import FedAvg, FedSGD
 from gia_core.datasets import Digits
-from gia_core.defenses import comparison, defend, remodeled
+from gia_core.defenses import comparison, defend, remodeled, simulated
 from gia_core.defenses.bottleneck import Bottleneck, behind_the_bottleneck, divergence, reseeded
 from gia_core.defenses.dp_sgd import DPSGD
 from gia_core.defenses.precode import Precode
@@ -24,7 +24,7 @@ from gia_core.defenses.soteria import Soteria, weight_position
 from gia_core.models import MLP, classifier
 from gia_core.spec import AuditSpec, Knowledge
 from gia_core.types import Batch
-from ui.preflight import cautions
+from ui.preflight import network_changes
 
 
 def scores(home: Path, *, granted: bool = False, **choices) -> tuple[Started, list[float]]:
@@ -63,6 +63,18 @@ def test_many_features_are_computed_in_parts():
     whole = input_shifts(linear_features(weight), images)
     parts = torch.cat([input_shifts(linear_features(part), images) for part in weight.split(10)])
     assert torch.allclose(whole, parts, rtol=1e-4)
+
+
+def test_the_shifts_are_those_of_one_feature_and_one_image_at_a_time():
+    model = nn.Sequential(nn.Conv2d(1, 3, 3, stride=2), nn.Tanh(), nn.Flatten(), nn.Linear(27, 4)).eval()
+    images = private_batch(5).images.requires_grad_()
+    found = features(model, images)
+    wanted = torch.zeros(27)
+    for feature in range(27):
+        for image in range(5):
+            (slope,) = torch.autograd.grad(found[image, feature], images, retain_graph=True)
+            wanted[feature] += slope[image].norm() / (found[image, feature].detach().abs() + 0.1)
+    assert torch.allclose(input_shifts(model, images), wanted, rtol=1e-4)
 
 
 def test_the_smallest_ratios_are_hidden():
@@ -251,6 +263,34 @@ def test_who_knows_of_precode_compares_only_what_comes_before_it():
     assert all((c == 0).all() for c in compared[2:])
 
 
+@pytest.mark.parametrize("beta", [0.0, 0.5])
+def test_of_a_single_image_the_update_tells_what_the_noise_did_to_the_layers_before(beta):
+    model, batch = precoded(small_network(), beta=beta), private_batch(1)
+    sent = defend(FedSGD(), (Precode(beta=beta),), generator(1))(model, batch)
+    known = simulated((Precode(),), model, sent)
+    assert not torch.allclose(FedSGD()(model, batch)[0], sent[0], rtol=1e-2)  # the noise was another
+    found = FedSGD()(known, batch, differentiable=True)
+    told = [not ignored for ignored in behind_the_bottleneck(known)]
+    assert sum(told) == 4  # weight and bias of the first layer and of the encoder
+    assert all(torch.allclose(f, s, atol=1e-6) for f, s, is_told in zip(found, sent, told, strict=True) if is_told)
+
+
+def test_a_client_does_not_take_over_what_an_attacker_was_told():
+    model, batch = precoded(small_network()), private_batch(1)
+    known = simulated((Precode(),), model, tuple(torch.ones_like(p) for p in model.parameters()))
+    client = [defend(FedSGD(), (Precode(),), generator(2))(one, batch) for one in (model, known)]
+    assert all(torch.equal(a, b) for a, b in zip(*client, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), known.parameters(), strict=True))
+
+
+def test_precode_hides_a_single_image_from_nobody_who_knows_of_it(home: Path):
+    choices = {"defenses": (Precode(size=64),), "attack": InvertingGradients(iterations=300), "batch_size": 1}
+    assert scores(home, **choices)[0].capture.distance > 0.1
+    known, adaptive = scores(home, granted=True, **choices)
+    assert known.capture.distance < 1e-4
+    assert min(adaptive) > 30
+
+
 def test_precode_falls_to_the_attacker_who_ignores_the_random_part(home: Path):
     attack = InvertingGradients(iterations=300)
     _, without = scores(home, attack=attack)
@@ -284,8 +324,8 @@ def test_what_does_not_fit_is_refused_with_a_sentence(home: Path, choices, reaso
 
 
 def test_the_page_says_that_the_network_changed():
-    assert any("PRECODE puts layers into the network" in text for text in cautions(AuditSpec(defenses=(Precode(),))))
-    assert not any("layers into" in text for text in cautions(AuditSpec(defenses=(Soteria(),))))
+    assert any("PRECODE puts layers into it" in text for text in network_changes(AuditSpec(defenses=(Precode(),))))
+    assert network_changes(AuditSpec(defenses=(Soteria(),))) == []
 
 
 @pytest.mark.parametrize("ratio", [-0.1, 1.0])

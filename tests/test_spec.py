@@ -10,8 +10,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from gia_core.attacks import DLG, IDLG, Attack, InvertingGradients
-from gia_core.clients import Client
-from gia_core.component import Condition, Needs
+from gia_core.clients import Client, FedAvg
+from gia_core.component import Bound, Condition, Needs
 from gia_core.datasets import Dataset, Digits, Upload
 from gia_core.datasets.uploads import decode_all
 from gia_core.defenses import Defense
@@ -107,6 +107,23 @@ def test_a_condition_on_a_field_that_the_setup_lacks_is_met():
     spec = AuditSpec(model=LeNet(activation="relu"))
     assert unmet(Needs(conditions=(smooth, absent)), spec) == [("model.activation", smooth.because)]
     assert unmet(Needs(conditions=(smooth,)), AuditSpec(model=LeNet(activation="tanh"))) == []
+
+
+def test_a_condition_may_depend_on_another_choice():
+    sharp = Condition("model.activation", ("tanh",), "Then it needs tanh.", where=("client.name", "fedavg"))
+    needs, spec = Needs(conditions=(sharp,)), AuditSpec(model=LeNet(activation="relu"))
+    assert unmet(needs, spec) == []
+    assert unmet(needs, spec.model_copy(update={"client": FedAvg()})) == [("model.activation", sharp.because)]
+    assert sharp.lacking(spec, None) == ()
+
+
+def test_a_bound_is_a_number_that_the_rest_of_the_setup_limits():
+    enough = Bound("rounds", lambda spec, classes: 9 if classes and spec.rounds < classes else None, "Too few rounds.")
+    needs = Needs(conditions=(enough,))
+    assert unmet(needs, AuditSpec(rounds=2)) == []  # nobody knows how many classes there are
+    assert unmet(needs, AuditSpec(rounds=2), 5) == [("rounds", "Too few rounds.")]
+    assert unmet(needs, AuditSpec(rounds=5), 5) == []
+    assert enough.lacking(AuditSpec(rounds=2), 5) == (9,)
 
 
 def test_public_data_is_refused_where_there_is_none(home: Path):

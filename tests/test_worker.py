@@ -20,7 +20,7 @@ from runs import running
 from sqlalchemy import Engine, event
 from waiting import eventually
 
-from gia_core import worker
+from gia_core import stories, worker
 from gia_core.attacks import InvertingGradients
 from gia_core.audit import Progress, audit
 from gia_core.bodies import COMPRESSION, sprite
@@ -97,7 +97,7 @@ def test_what_is_told_has_the_names_that_the_pages_read(store: RunStore, home: P
     run = carried_out(store, QUICK, home)
     [started], [finished] = bodies(store, run.id, "started"), bodies(store, run.id, "finished")
     progress = bodies(store, run.id, "progress")[-1]
-    assert set(started) == {"kind", "label_names", "labels", "image_shape", "baselines", "capture"}
+    assert set(started) == {"kind", "label_names", "labels", "image_shape", "baselines", "capture", "exchange"}
     assert started["image_shape"] == [1, 16, 16]
     assert set(started["capture"]) == {"distance", "passed", "message"}
     fields = "kind iteration iterations losses best scores labels elapsed rate dropped weighted"
@@ -347,7 +347,7 @@ def fails_at(number: int, error: Exception):
 
 
 def test_what_was_recorded_before_a_failure_stays(store: RunStore, home: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(worker, "audit", fails_at(3, ValueError("The attack cannot go on; choose another one.")))
+    monkeypatch.setattr(stories, "audit", fails_at(3, ValueError("The attack cannot go on; choose another one.")))
     run = carried_out(store, QUICK, home)
     assert (run.status, run.error) == (Status.FAILED, "The attack cannot go on; choose another one.")
     assert iteration(store, run.id) == 1
@@ -380,7 +380,7 @@ def test_an_unforeseen_failure_names_its_kind_and_nothing_of_the_machine(error: 
 def test_the_traceback_goes_to_the_log(
     store: RunStore, home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr(worker, "audit", fails_at(0, RuntimeError("deep inside")))
+    monkeypatch.setattr(stories, "audit", fails_at(0, RuntimeError("deep inside")))
     run = carried_out(store, QUICK, home)
     assert run.error == sentence(RuntimeError())
     assert "Traceback" in caplog.text
@@ -391,7 +391,7 @@ def test_more_memory_than_there_is_ends_in_a_sentence(store: RunStore, home: Pat
     def greedy(*_: object, **__: object):
         yield torch.empty(2**60)
 
-    monkeypatch.setattr(worker, "audit", greedy)
+    monkeypatch.setattr(stories, "audit", greedy)
     assert carried_out(store, QUICK, home).error == OUT_OF_MEMORY
 
 

@@ -11,6 +11,7 @@ from gia_core.clients import FedSGD
 from gia_core.models.attention import Block, VisionTransformer
 from gia_core.models.layers import drawn_from
 from gia_core.models.parties import Party, SplitNetwork
+from gia_core.priors.networks import Decoder
 from gia_core.types import Batch, ClientRule, Observation, Round, Update
 
 
@@ -57,6 +58,12 @@ def split_network(*, hidden: int = 16, classes: int = 4, seed: int = 0) -> Split
         parties = [Party((1, 4, 4), nn.Sigmoid, channels=8, hidden=hidden, embedding=8) for _ in range(4)]
         network = SplitNetwork(nn.Identity(), parties, nn.Linear(32, classes))
     return network.eval()
+
+
+def untrained_prior(*, num_classes: int = 0, seed: int = 0) -> Decoder:
+    """A generator of 1 × 8 × 8 images that has learned nothing."""
+    with drawn_from(generator(seed)):
+        return Decoder((1, 8, 8), latent=16, width=8, num_classes=num_classes).requires_grad_(False)
 
 
 def private_batch(size: int = 1, *, classes: int = 4, seed: int = 0) -> Batch:

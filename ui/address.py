@@ -22,9 +22,17 @@ from .parts import kinds_of
 RUN = "run"
 """The one other parameter: the run that is shown."""
 
+COMPARE = "compare"
+"""On the page that compares: its runs, with commas between them."""
+
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 
 ALWAYS = ("dataset", "model", "batch_size", "attack")
+
+
+def run_ids(text: str) -> tuple[str, ...]:
+    """The runs that a link names, each once, in order; what cannot be one is kept as a run that does not exist."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
 def to_query(spec: AuditSpec) -> dict[str, str]:

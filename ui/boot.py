@@ -8,7 +8,19 @@ from types import ModuleType
 
 import streamlit as st
 
-PAGES_USE = ("controls", "health", "launch", "live", "run_list", "welcome")
+PAGES_USE = (
+    "advice",
+    "compare_start",
+    "compare_view",
+    "controls",
+    "glossary",
+    "health",
+    "launch",
+    "live",
+    "priors",
+    "run_list",
+    "welcome",
+)
 
 
 @st.cache_resource(show_spinner=False)

@@ -9,7 +9,7 @@ import streamlit as st
 from gia_core.spec import AuditSpec
 from gia_core.store import Control, Run, Status, StoreError
 
-from . import kinds, location, session
+from . import address, kinds, location, session
 
 
 def draw(run: Run, draft: AuditSpec | None = None) -> None:
@@ -18,6 +18,9 @@ def draw(run: Run, draft: AuditSpec | None = None) -> None:
         st.markdown(f"### {kinds.heading(run)}", width="stretch")
         if not run.status.is_over:
             buttons(run)
+        if run.spec is not None:
+            query = {address.COMPARE: run.id}
+            st.page_link(kinds.COMPARE, label="Compare with…", icon=":material/compare:", query_params=query)
         with st.popover("Share", icon=":material/link:"):
             st.caption("Opens this run, live or finished, for everybody who reaches this server.")
             st.code(location.link_to(run), language=None, wrap_lines=True)

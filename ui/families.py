@@ -1,4 +1,4 @@
-"""The three kinds of attacks that a newcomer has to tell apart, by where a method is kept and what it needs; pure."""
+"""The kinds of attacks that a newcomer has to tell apart, by where a method is kept and what it needs; pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ class Family(NamedTuple):
 
 
 SEARCH = Family("search", "try out pictures until their update matches; the server only looks on")
+GENERATIVE = Family("generator", "let a network draw the pictures that are tried out; the server only looks on")
 CLOSED_FORM = Family("closed form", "compute the pictures from the update instead of trying; the server only looks on")
 ACTIVE = Family("malicious server", "send the client a model that was made to give its data away")
-FAMILIES = (SEARCH, CLOSED_FORM, ACTIVE)
+FAMILIES = (SEARCH, GENERATIVE, CLOSED_FORM, ACTIVE)
 """In the order in which they are offered."""
 
 
@@ -24,7 +25,8 @@ def family(kind: type[Component]) -> Family:
     needs: Needs = getattr(kind, "needs", Needs())
     if "malicious_server" in needs.knowledge:
         return ACTIVE
-    return CLOSED_FORM if "analytic" in kind.__module__.split(".") else SEARCH
+    folder = kind.__module__.split(".")[-2]
+    return {"analytic": CLOSED_FORM, "generative": GENERATIVE}.get(folder, SEARCH)
 
 
 def by_family(catalog: dict[str, type[Component]]) -> dict[str, type[Component]]:

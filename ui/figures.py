@@ -1,7 +1,8 @@
 """What a run recorded → what its two charts show; pure. ``ui/live_plot.py`` draws them.
 
-A figure is plain JSON: ``x``, ``series`` (name, y, right axis or not, dash, marker), ``guides`` (dashed lines with a
-label), ``cursor`` (the iteration that the images show), axis titles and ``alt``, the figure in words.
+A figure is plain JSON: ``x``, ``series`` (name, y, its own x where it has one, right axis or not, dash, marker),
+``guides`` (dashed lines with a label), ``cursor`` (the iteration that the images show), axis titles and ``alt``, the
+figure in words.
 """
 
 from __future__ import annotations

@@ -8,9 +8,12 @@ from typing import Any, TypeAlias
 
 import streamlit as st
 
-from . import titles
+from gia_core.store import Run
+
+from . import location, titles
 from .history import History
 from .tables import table
+from .whatifs import what_ifs
 
 Found: TypeAlias = Mapping[str, Any]
 """A ``Table`` as an event holds it: title, columns, rows, note."""
@@ -38,6 +41,27 @@ def draw(history: History) -> None:
         if found["title"] != CHANGED:
             st.markdown(f"**{found['title']}**")
             shown(beside_truth(found, history.started or {}) if found["title"] == LABELS else found)
+
+
+def exchange(run: Run, history: History) -> None:
+    """What it took to add the clients' updates up, and what can still be tried against it."""
+    told = (history.started or {}).get("exchange") or ()
+    for found in told:
+        st.markdown(f"**{found['title']}**")
+        shown(found)
+    offered = [] if not told or run.spec is None else list(what_ifs(run.spec))
+    if not offered:
+        return
+    st.caption("Try it: a button fills in the setup, and Start runs it.")
+    with st.container(horizontal=True, gap="small", key="what-ifs"):
+        for one in offered:
+            st.button(
+                one.words,
+                key=f"what-if-{one.words}",
+                icon=":material/science:",
+                on_click=location.load,
+                args=(one.spec,),
+            )
 
 
 def shown(found: Found) -> None:

@@ -55,11 +55,23 @@ def unmet_by_attack(spec: AuditSpec | None, objections: Sequence[Objection], hom
     if spec is None or not objections:
         return
     with st.container(key="unmet", gap="xsmall"):
-        for objection in objections:
-            st.caption(f":material/block: {titled(objection, spec)}")
-            offer(spec, objection, home)
+        listed(spec, objections, home)
         if len(objections) > 1 and (met := all_met(spec, home)) is not None:
             st.button("Do all of this", key="meet-all", icon=":material/done_all:", on_click=location.load, args=(met,))
+
+
+def unmet_by_defenses(spec: AuditSpec | None, objections: Sequence[Objection], home: Path) -> None:
+    """What speaks against the chosen defenses, right under them, with what would help."""
+    if spec is None or not objections:
+        return
+    with st.container(key="unmet-by-defenses", gap="xsmall"):
+        listed(spec, objections, home)
+
+
+def listed(spec: AuditSpec, objections: Sequence[Objection], home: Path) -> None:
+    for objection in objections:
+        st.caption(f":material/block: {titled(objection, spec)}")
+        offer(spec, objection, home)
 
 
 def offer(spec: AuditSpec, objection: Objection, home: Path) -> None:

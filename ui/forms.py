@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from gia_core.component import Component
 
-from . import titles
+from . import prior_choice, titles
 from .parts import kinds_of, own_name
 
 PREFIX = "setup."
@@ -111,6 +111,8 @@ def field_input(name: str, info: FieldInfo, key: str, default: Any, problems: Pr
     if kind is not str:
         return default  # a type without an input keeps its value
     seeded(key, "" if default is None else default)
+    if name == "prior":
+        return prior_choice.draw(label, key, help_text)
     return st.text_input(label, key=key, help=help_text) or (None if optional else "")
 
 

@@ -77,6 +77,11 @@ class History:
             self.seq = event.seq
 
     @property
+    def nothing_to_invert(self) -> str:
+        """Why no attack took place although the run came to its end; empty where one did."""
+        return str((self.finished or {}).get("nothing_to_invert") or "")
+
+    @property
     def last(self) -> Point | None:
         return self.points[-1] if self.points else None
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gia_core.jobs import AUDIT, kind_of
+from gia_core.priors import PriorSpec
 from gia_core.spec import AuditSpec
 from gia_core.store import Run
+from gia_core.utility import UtilitySpec
 
 from . import titles
 
@@ -32,7 +34,7 @@ class Kind:
 
 
 def audited(spec: AuditSpec) -> str:
-    images = titles.plural(spec.batch_size, "image")
+    images = titles.plural(spec.images_attacked, "image")
     return f"{titles.title(type(spec.attack))} against {images} on {titles.title(type(spec.model))}"
 
 
@@ -47,11 +49,53 @@ def audit_parts(spec: AuditSpec) -> list[str]:
         titles.title(type(spec.model)),
         titles.plural(spec.batch_size, "image"),
         defended or "no defense",
+        *([f"{spec.clients} clients, {titles.title(type(spec.aggregation))}"] if spec.clients > 1 else []),
+    ]
+
+
+def trained(spec: PriorSpec) -> str:
+    return f"Prior {spec.name}, learned from {titles.title(type(spec.dataset)).lower()}"
+
+
+def trained_in_short(spec: PriorSpec) -> str:
+    return f"Prior {spec.name}"
+
+
+def prior_parts(spec: PriorSpec) -> list[str]:
+    by_class = ["by class"] if spec.conditional else []
+    return [titles.title(type(spec.dataset)), titles.title(type(spec.method)), *by_class]
+
+
+def weighed(spec: UtilitySpec) -> str:
+    model, data = titles.title(type(spec.model)), titles.title(type(spec.dataset)).lower()
+    return f"What {defended_by(spec)} costs {model} on {data}"
+
+
+def weighed_in_short(spec: UtilitySpec) -> str:
+    return f"Cost of {defended_by(spec)}"
+
+
+def defended_by(spec: UtilitySpec) -> str:
+    return " + ".join(titles.title(type(defense)) for defense in spec.defenses)
+
+
+def utility_parts(spec: UtilitySpec) -> list[str]:
+    return [
+        titles.title(type(spec.dataset)),
+        titles.title(type(spec.model)),
+        titles.plural(spec.clients, "client"),
+        titles.plural(spec.rounds, "round"),
+        titles.plural(spec.seeds, "seed"),
     ]
 
 
 LAB, COMPARE = "pages/explore/lab.py", "pages/explore/compare.py"
-KINDS = {AUDIT: Kind(LAB, "Attack", audited, audited_in_short, audit_parts)}
+PRIORS, UTILITY = "pages/explore/priors.py", "pages/explore/utility.py"
+KINDS = {
+    AUDIT: Kind(LAB, "Attack", audited, audited_in_short, audit_parts),
+    "prior": Kind(PRIORS, "Prior", trained, trained_in_short, prior_parts),
+    "utility": Kind(UTILITY, "Cost", weighed, weighed_in_short, utility_parts),
+}
 """Like ``gia_core.jobs.KINDS``."""
 
 

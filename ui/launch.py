@@ -7,7 +7,7 @@ import streamlit as st
 from gia_core.spec import AuditSpec
 from gia_core.store import StoreError
 
-from . import fit, location, preflight, session, setup
+from . import compare_start, fit, location, preflight, session, setup
 from .scenarios import SCENARIOS, Scenario
 from .setup import Draft
 
@@ -84,6 +84,8 @@ def start(draft: Draft) -> None:
     if draft.spec is None:
         return
     st.caption(":material/timer: " + preflight.estimate(draft.spec, session.store()))
+    if not draft.obstacles:
+        compare_start.offer(draft.spec)
     if pressed and not is_under_way(draft.spec):
         submit(draft.spec)
 

@@ -93,6 +93,7 @@ def draw(run: Run, history: History) -> None:
         at = frame.iteration if frame else history.last.iteration
         charts.draw(run, history, cursor=at if at < history.last.iteration else None)
     findings.draw(history)
+    findings.exchange(run, history)
     if run.status.is_over:
         latest = session.store().latest_frame(run.id)  # what the scores below belong to, wherever the slider is
         result.details(run, history, truth, latest.png if latest else None)
@@ -128,7 +129,7 @@ def where(run: Run, history: History) -> str:
 def waiting(run: Run, history: History) -> str:
     """What is going on before the first iteration."""
     if run.status.is_over:
-        return "no iteration was recorded"
+        return "there was nothing to invert" if history.nothing_to_invert else "no iteration was recorded"
     if run.status is Status.QUEUED:
         return "waiting for a free worker" if session.store().runner_alive() else "starting the worker…"
     if history.started:

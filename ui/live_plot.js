@@ -40,13 +40,27 @@ function theme(element) {
 }
 
 function traces(figure, look) {
-  return figure.series.map((series, i) => ({
-    name: series.name, x: figure.x, y: series.y, yaxis: series.right ? "y2" : "y",
-    type: "scatter", mode: "lines+markers", connectgaps: false,
-    line: { width: 2, dash: series.dash, color: look.colors[i % look.colors.length] },
-    marker: { symbol: series.marker, size: 7, maxdisplayed: 9, color: look.colors[i % look.colors.length] },
-    hovertemplate: "%{y:.4g}",
-  }));
+  return figure.series.flatMap((series, i) => {
+    const x = series.x ?? figure.x;
+    const color = look.colors[i % look.colors.length];
+    const curve = {
+      name: series.name, x, y: series.y, yaxis: series.right ? "y2" : "y",
+      type: "scatter", mode: "lines+markers", connectgaps: false,
+      line: { width: 2, dash: series.dash, color },
+      marker: { symbol: series.marker, size: 7, maxdisplayed: 9, color },
+      hovertemplate: "%{y:.4g}",
+    };
+    return series.band ? [area(series.band, x, color), curve] : [curve];
+  });
+}
+
+// Between the lowest and the highest of several curves, whose mean is drawn over it.
+function area([low, high], x, color) {
+  return {
+    x: [...x, ...[...x].reverse()], y: [...low, ...[...high].reverse()],
+    type: "scatter", mode: "none", fill: "toself", fillcolor: color, opacity: 0.2,
+    hoverinfo: "skip", showlegend: false,
+  };
 }
 
 // Lines may lie close together, so their labels stand one beside the other.
@@ -74,12 +88,14 @@ function decades(figure) {
   return Math.log10(Math.max(...values) / Math.min(...values));
 }
 
+// Where only the cursor has moved, the revision of the data tells Plotly that the curves may stay as they are.
 function layout(data, look) {
   const { figure, height, revision } = data;
   const axis = { gridcolor: look.grid, zeroline: false, linecolor: look.grid, automargin: true };
   const title = (text) => ({ text, font: { size: 12, color: look.faint }, standoff: 6 });
   return {
-    ...guides(figure, look), height, uirevision: revision, showlegend: true, hovermode: "x unified", dragmode: "zoom",
+    ...guides(figure, look), height, uirevision: revision, datarevision: JSON.stringify([figure.x, figure.series]),
+    showlegend: true, hovermode: "x unified", dragmode: "zoom",
     margin: { l: 52, r: figure.titles.right ? 48 : 12, t: 30, b: 40 },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: look.font, size: 12, color: look.text },

@@ -7,6 +7,7 @@ from typing import get_args
 
 from gia_core.clients import LocalTraining
 from gia_core.component import Component
+from gia_core.defenses.stacking import promise
 from gia_core.spec import AuditSpec
 from gia_core.store import Run, RunStore, Status
 
@@ -19,6 +20,8 @@ IN_WORDS = {
     "batch_norm": "the statistics in the BatchNorm layers",
     "public_data": "other images of the same kind",
     "malicious_server": "the power to change the model that it sends",
+    "dead_models": "the power to send all other clients a dead model",
+    "colluding_clients": "what other clients know",
 }
 """Fields of ``Knowledge`` as noun phrases."""
 LIKE_RUNS = 20
@@ -27,27 +30,40 @@ LIKE_RUNS = 20
 
 def granted(spec: AuditSpec) -> list[str]:
     """What the attacker knows, one phrase each."""
-    batch = titles.plural(spec.batch_size, "private image")
+    batch = titles.plural(spec.images_attacked, "private image")
     known = [
         f"the model with all its weights{' in every round' if spec.rounds > 1 else ''}",
         sent(spec),
-        f"that {'it comes' if spec.rounds == 1 else 'they come'} from {batch}",
+        f"that {'each comes' if not spec.left else 'it comes' if spec.rounds == 1 else 'they come'} from {batch}",
         "how many classes there are",
     ]
     for name, value in spec.knowledge:
         if value is True:
             known.append(in_words(name))
+        elif isinstance(value, int) and value:
+            known.append(f"{in_words(name)} ({value} of {spec.clients - 1})")
         elif isinstance(value, str) and value != "none" and matters(name, spec):
             known.append(f"{in_words(name)} ({value})")
+    if hasattr(spec.attack, "prior"):
+        known.append("a prior: a generator that has learned what pictures of some kind look like")
     return known
 
 
 def sent(spec: AuditSpec) -> str:
-    """What comes from the client, once or again and again."""
+    """What comes from the clients, once or again and again, as far as the server can read it."""
     kind = titles.title(type(spec.client))
-    if spec.rounds == 1:
-        return f"the update that the client sends ({kind})"
-    return f"the updates that the client sends in {spec.rounds:,} rounds ({kind})"
+    often = "" if spec.rounds == 1 else f" in {spec.rounds:,} rounds"
+    if spec.clients == 1 and spec.left:
+        what = "update that the client sends" if spec.rounds == 1 else "updates that the client sends"
+        return f"the {what}{often} ({kind})"
+    by = f"{kind}, {titles.title(type(spec.aggregation))}"
+    if not spec.left:
+        return f"encrypted or masked updates of {spec.clients} clients{often}, and no key to them ({by})"
+    if len(spec.left) > 1:
+        return f"the sum of the updates of {len(spec.left)} clients{often} ({by})"
+    if spec.aggregation.sees == "updates":
+        return f"the update of one of {spec.clients} clients{often}: each is sent in the open ({kind})"
+    return f"the update of one of {spec.clients} clients{often}, singled out ({by})"
 
 
 def withheld(spec: AuditSpec) -> list[str]:
@@ -71,13 +87,15 @@ def matters(name: str, spec: AuditSpec) -> bool:
             return any(spec.client.believed(known) != spec.client for known in get_args(LocalTraining))
         case "defense":
             return bool(spec.defenses)
+        case "dead_models" | "colluding_clients":
+            return spec.clients > 1 and spec.aggregation.sees != "updates"
         case "batch_norm":
             return getattr(spec.model, "normalization", None) == "batch"
     return True
 
 
 def cautions(spec: AuditSpec) -> list[str]:
-    """Choices that change the model, or how easily it gives its data away, one sentence each."""
+    """Choices that decide how easily the model gives its data away, one sentence each."""
     model = spec.model
     found = []
     if getattr(model, "normalization", None) == "batch":
@@ -91,12 +109,32 @@ def cautions(spec: AuditSpec) -> list[str]:
                 "BatchNorm is in train mode: the client uses statistics of its private batch that the attacker "
                 "does not have, so the attack simulates them."
             )
+    needed = getattr(spec.aggregation, "needed", lambda clients: 1)(spec.clients)
+    if spec.clients - spec.dropouts < needed:
+        found.append(f"So many clients drop out that there will be no sum: it takes {needed} of {spec.clients}.")
+    if spec.aggregation.name == "paillier":
+        found.append("Paillier takes a third of a second per thousand weights and client; choose a small model.")
+    found += [condition.because for condition in spec.attack.fails_unless if condition.lacking(spec, None)]
     if epochs := getattr(model, "training", 0):
         found.append(f"The model is trained for {titles.plural(epochs, 'epoch')} first; a trained model leaks less.")
+    return found
+
+
+def network_changes(spec: AuditSpec) -> list[str]:
+    """What the defenses make of the network, one sentence each: the undefended run of the same setup has another."""
+    found = []
     for defense in spec.defenses:
         if getattr(defense, "changes_network", False):
             title = titles.title(type(defense))
-            found.append(f"{title} puts layers into the network: everyone uses another network than without it.")
+            found.append(f"{title} puts layers into it. Everyone uses another network than without it.")
+    usual = type(spec.model).model_fields.get("normalization")
+    if promise(spec.defenses) is not None and usual is not None and usual.default == "batch":
+        others = {"group": "GroupNorm takes the place of BatchNorm", "none": "BatchNorm is left out"}
+        if instead := others.get(getattr(spec.model, "normalization", "")):
+            found.append(
+                f"{instead}, which mixes the images and so allows no epsilon. It leaks and learns differently: compare "
+                "with an undefended run of this network, not of the one with BatchNorm."
+            )
     return found
 
 
@@ -125,7 +163,9 @@ def estimate(spec: AuditSpec, store: RunStore) -> str:
 def is_like(run: Run, spec: AuditSpec) -> bool:
     """Whether a run had the same model, image size and batch size, and recorded how fast it was."""
     done = run.spec
-    if done is None or run.progress is None or done.model != spec.model or done.batch_size != spec.batch_size:
+    if done is None or run.progress is None or done.model != spec.model:
+        return False
+    if done.images_attacked != spec.images_attacked:
         return False
     return getattr(done.dataset, "size", None) == getattr(spec.dataset, "size", None)
 

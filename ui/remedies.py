@@ -19,7 +19,13 @@ from gia_core.spec import AuditSpec, Objection
 from . import titles
 from .parts import kinds_of
 
-ALSO = {"attack.labels": ("knowledge.labels", "batch_size"), "defenses": ("model.normalization", "client")}
+ALSO = {
+    "attack.labels": ("knowledge.labels", "batch_size"),
+    "batch_size": ("model",),
+    "clients": ("aggregation",),
+    "defenses": ("model.normalization", "client"),
+    "model.first_block": ("attack.equations",),
+}
 """Other fields that an objection to this one depends on."""
 WITHHELD = (False, "none")
 
@@ -39,7 +45,7 @@ def remedies(spec: AuditSpec, objection: Objection, home: Path) -> list[Remedy]:
 
 def remedy(spec: AuditSpec, place: str, home: Path) -> Remedy | None:
     known = set(spec.objections(home))
-    for value in alternatives(spec, place):
+    for value in alternatives(spec, place, home):
         try:
             changed = with_value(spec, place, value)
         except ValidationError:
@@ -59,7 +65,7 @@ def all_met(spec: AuditSpec, home: Path) -> AuditSpec | None:
     return spec
 
 
-def alternatives(spec: AuditSpec, place: str) -> Iterator[Any]:
+def alternatives(spec: AuditSpec, place: str, home: Path) -> Iterator[Any]:
     """Other values of the field at ``place``, those that the attack asks for first."""
     owner, name = spec, place
     for part in place.split(".")[:-1]:
@@ -68,7 +74,7 @@ def alternatives(spec: AuditSpec, place: str) -> Iterator[Any]:
         return
     info, now = type(owner).model_fields[name], getattr(owner, name)
     kinds = kinds_of(info.annotation)
-    wanted = [value for value in asked_for(spec, place) if value != now]
+    wanted = [value for value in asked_for(spec, place, home) if value != now]
     if kinds:
         names = [name for name in (*wanted, *kinds) if name in kinds and kinds[name] is not type(now)]
         yield from (made for name in names if (made := fitting(kinds[name], place, spec)) is not None)
@@ -82,10 +88,12 @@ def alternatives(spec: AuditSpec, place: str) -> Iterator[Any]:
         yield from (limit.ge for limit in info.metadata if isinstance(limit, annotated_types.Ge))
 
 
-def asked_for(spec: AuditSpec, place: str) -> list[Any]:
+def asked_for(spec: AuditSpec, place: str, home: Path) -> list[Any]:
     """What the attack's needs name for this field: values, or names of components."""
     needs = spec.attack.needs
-    conditions = [value for condition in needs.conditions if condition.field == place for value in condition.among]
+    classes = None if spec.dataset.absent(home) else spec.dataset.class_count(home)
+    here = [condition for condition in needs.conditions if condition.field == place]
+    conditions = [value for condition in here for value in condition.lacking(spec, classes)]
     largest = () if needs.batch_size is None else (needs.batch_size,)
     named = {"client": needs.clients, "model": needs.models, "batch_size": largest}
     return [*conditions, *named.get(place, ())]
@@ -96,9 +104,10 @@ def fitting(kind: type[Component], place: str, spec: AuditSpec) -> Component | N
     values = {}
     for condition in spec.attack.needs.conditions:
         head, _, name = condition.field.rpartition(".")
-        info = kind.model_fields.get(name)
-        if head == place and info is not None and info.default not in condition.among:
-            values[name] = condition.among[0]
+        if head == place and name in kind.model_fields:
+            wanted = condition.lacking(spec.model_copy(update={head: kind.model_construct()}), None)
+            if wanted:
+                values[name] = wanted[0]
     try:
         return kind(**values)
     except ValidationError:

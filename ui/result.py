@@ -11,10 +11,12 @@ from gia_core import report
 from gia_core.store import Run, Status
 from gia_core.types import UNKNOWN
 
-from . import comparison, images, preflight, titles
+from . import comparison, glossary, images, preflight, titles, utility_beside
 from .glance import BEST, WORST, Glance, glance
 from .history import History
 from .tables import table
+
+ADVISOR = "pages/review/advisor.py"
 
 
 def headline(run: Run, history: History) -> None:
@@ -22,7 +24,13 @@ def headline(run: Run, history: History) -> None:
     if run.status is Status.FAILED:
         st.error(run.error or "The run failed without saying why.", icon=":material/error:")
         return
+    if history.nothing_to_invert:
+        st.info(f"**{history.nothing_to_invert}**", icon=":material/lock:")
+        return
     scores, baselines = final_scores(run, history), known_baselines(history)
+    if scores is None and labels_alone(history):
+        st.info(f"**{report.verdict({'scores': history.finished['scores']})}**", icon=":material/label:")
+        return
     if scores is None:
         st.info("Stopped before the attack had found anything.", icon=":material/info:")
         return
@@ -32,6 +40,14 @@ def headline(run: Run, history: History) -> None:
         st.warning(f"**{begun}{sentence}**", icon=":material/visibility:")
     else:
         st.info(f"**{begun}{sentence}**", icon=":material/visibility_off:")
+    if run.spec is not None:
+        st.page_link(ADVISOR, label="What would help?", icon=":material/shield_question:", query_params={"run": run.id})
+
+
+def labels_alone(history: History) -> bool:
+    """Whether the attack looked for labels and for nothing else."""
+    scores = (history.finished or {}).get("scores") or {}
+    return scores.get("psnr") is None and scores.get("label_accuracy") is not None
 
 
 def stopped_early(history: History) -> str:
@@ -75,10 +91,13 @@ def details(run: Run, history: History, truth: bytes | None, reconstruction: byt
     table(["Mean over the batch", *titles.METRICS.values()], rows, caption="Scores of this attack and of blind guesses")
     if not scores.get("lpips"):
         st.caption("LPIPS is not available: run `python -m gia_core fetch lpips` once.")
+    explained = ", ".join(glossary.link(anchor) for anchor in (*titles.METRICS, "blind-guess"))
+    st.caption(f"In plain words: {explained}.")
     at = glance(reconstruction, np.array(scores["psnr"], dtype=float), len(scores["psnr"]))
     if at.places and truth and reconstruction:
         extremes(scores["psnr"], truth, reconstruction, at)
     per_image(scores, history, at)
+    utility_beside.draw(run)
     about(run)
 
 

@@ -13,7 +13,7 @@ from gia_core.component import Component
 from gia_core.spec import AuditSpec
 from gia_core.store import Run, Sort, Status, StoreError
 
-from . import images, kinds, live, location, session, setup, titles
+from . import compare_selection, images, kinds, live, location, session, setup, titles
 from .comparison import mean
 
 PER_PAGE = 12
@@ -61,6 +61,7 @@ def draw() -> None:
         nothing(anything=bool(store.count()))
         return
     pages = -(-total // PER_PAGE)
+    compare_selection.bar()
     place = st.container(key="runs", gap="small")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(titles.plural(total, "run"))
@@ -88,6 +89,7 @@ def row(run: Run, truth: bytes | None, reconstruction: bytes | None) -> None:
         st.container(border=True, key=f"run-{run.id}"),
         st.container(horizontal=True, vertical_alignment="center", gap="medium"),
     ):
+        compare_selection.checkbox(run)
         with st.container(horizontal=True, width=152, gap="xsmall", key=f"thumbnails-{run.id}"):
             for name, sprite in {"Original": truth, "Reconstruction": reconstruction}.items():
                 thumbnail(run, name, sprite)
@@ -100,7 +102,8 @@ def thumbnail(run: Run, name: str, sprite: bytes | None) -> None:
     if sprite is None:
         st.html(f'<div class="gia-nothing" role="img" aria-label="{name}: not there"></div>', width=72)
     else:
-        st.image(images.grid(sprite, run.spec.batch_size if run.spec else 1), width=72, alt=f"{name} of run {run.id}")
+        count = run.spec.images_attacked if run.spec else 1
+        st.image(images.grid(sprite, count), width=72, alt=f"{name} of run {run.id}")
 
 
 def described(run: Run) -> None:
@@ -113,6 +116,8 @@ def described(run: Run) -> None:
             f"**{kinds.in_short(run)}**" + (f" · PSNR {titles.number(psnr, 'psnr')}" if psnr is not None else "")
         )
     st.caption(" · ".join([*kinds.parts(run), f"started {moment(run.started_at or run.created_at)}", run.id]))
+    if answer := (run.scores or {}).get("sentence"):  # of a run that is no audit
+        st.caption(answer)
     if run.error:
         st.caption(f":material/error: {run.error}")
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import streamlit as st
 from pydantic import ValidationError
+from streamlit.delta_generator import DeltaGenerator
 
+from gia_core.aggregation import Aggregation
 from gia_core.attacks import Attack
 from gia_core.clients import Client
 from gia_core.component import Component
@@ -16,14 +18,18 @@ from gia_core.datasets import Dataset
 from gia_core.defenses import Defense
 from gia_core.models import Model
 from gia_core.spec import MAX_BATCH, AuditSpec, Knowledge, Objection, Victim, kinds
+from gia_core.verification import Verification
 
-from . import fit, forms, titles, uploads
+from . import fit, forms, preflight, privacy, titles, uploads
 from .families import FAMILIES, by_family, family
 from .forms import PREFIX, Problems, seeded
 
 CATALOGS = {"dataset": kinds(Dataset), "model": kinds(Model), "client": kinds(Client)}
+CATALOGS["aggregation"] = kinds(Aggregation)
 CATALOGS["attack"] = by_family(kinds(Attack))
 DEFENSES = kinds(Defense)
+OF_MANY_CLIENTS = ("dead_models", "colluding_clients")
+"""Fields of ``Knowledge`` that mean nothing where there is one client."""
 LABELS = {"dataset": "Data set", "model": "Model", "attack": "Attack", "client": "Client"}
 
 
@@ -36,7 +42,7 @@ class Draft:
     obstacles: tuple[str, ...]
     """Every reason why it cannot be started, one sentence each."""
     objections: tuple[Objection, ...]
-    """Those of them that the attack has nothing to do with and that a change of the setup may meet."""
+    """Those of them that stand neither under the attack nor under the defenses, and that a change may meet."""
 
 
 def draw(seed: AuditSpec, home: Path) -> Draft:
@@ -50,9 +56,13 @@ def draw(seed: AuditSpec, home: Path) -> Draft:
     with uploader:
         pictures = uploads.draw(chosen["dataset"], seed.dataset, problems)
     with st.expander("Advanced", icon=":material/tune:", key="advanced"):
-        values = advanced(chosen, seed, pictures, problems)
+        values, beside = advanced(chosen, seed, pictures, problems)
     spec = assembled(values, problems)
     objections = spec.objections(home) if spec else []
+    refused = [objection for objection in objections if objection.field == "defenses"]
+    for defense, place in zip(values["defenses"], beside, strict=True):
+        with place:
+            privacy.beside(defense, f"{PREFIX}defenses", holds=not refused)
     with data:
         pick("dataset", spec, home)
     with rest:
@@ -66,8 +76,13 @@ def draw(seed: AuditSpec, home: Path) -> Draft:
         lacks, others = fit.apart(objections, spec)
         fit.unmet_by_attack(spec, lacks, home)
         pick_defenses()
+        fit.unmet_by_defenses(spec, refused, home)
+        if spec is not None:
+            privacy.summary(spec.defenses, holds=not refused)
+            for change in preflight.network_changes(spec):
+                st.caption(f":material/account_tree: **The network changed:** {change}")
     reasons = dict.fromkeys((*problems.sentences, *(fit.titled(objection, spec) for objection in objections)))
-    return Draft(spec, tuple(reasons), tuple(others))
+    return Draft(spec, tuple(reasons), tuple(other for other in others if other not in refused))
 
 
 def choices(seed: AuditSpec) -> dict[str, Any]:
@@ -120,8 +135,9 @@ def explained(catalog: dict[str, type[Component]]) -> str:
 
 def advanced(
     chosen: dict[str, Any], seed: AuditSpec, pictures: dict[str, Any] | None, problems: Problems
-) -> dict[str, Any]:
-    """Every field that is not one of the five visible choices; the values of a whole spec."""
+) -> tuple[dict[str, Any], list[DeltaGenerator]]:
+    """Every field that is not one of the five visible choices: the values of a whole spec, and a place beside the
+    fields of each defense for what only the whole spec tells."""
     values: dict[str, Any] = {"batch_size": st.session_state[PREFIX + "batch_size"]}
     for name in ("attack", "model", "dataset"):
         given = pictures if name == "dataset" else {}
@@ -129,18 +145,49 @@ def advanced(
         own = getattr(seed, name)
         values[name] = section(LABELS[name], chosen[name], PREFIX + name, own, problems, given) if drawn else None
     seeds = {type(defense): defense for defense in seed.defenses}
-    values["defenses"] = [
-        section("Defense", kind, f"{PREFIX}defenses", seeds.get(kind), problems) for kind in chosen["defenses"]
-    ]
+    values["defenses"], beside = [], []
+    for kind in chosen["defenses"]:
+        values["defenses"].append(section("Defense", kind, f"{PREFIX}defenses", seeds.get(kind), problems))
+        beside.append(st.container())
     catalog = CATALOGS["client"]
     st.markdown("**Client**")
     st.selectbox("Update rule", catalog, key=PREFIX + "client", format_func=lambda name: titles.title(catalog[name]))
     values["client"] = section("", chosen["client"], PREFIX + "client", seed.client, problems)
+    values["verification"] = section(
+        "How the client checks the model", Verification, PREFIX + "verification", seed.verification, problems
+    )
+    values |= together(chosen, seed, problems)
+    alone = values["clients"] == 1 and seed.clients == 1
     values["knowledge"] = section(
-        "What the attacker is granted", Knowledge, PREFIX + "knowledge", seed.knowledge, problems
+        "What the attacker is granted",
+        Knowledge,
+        PREFIX + "knowledge",
+        seed.knowledge,
+        problems,
+        {name: getattr(seed.knowledge, name) for name in OF_MANY_CLIENTS} if alone else {},
     )
     values["victim"] = section("Which images are private", Victim, PREFIX + "victim", seed.victim, problems)
     values |= exchange(seed, problems)
+    return values, beside
+
+
+def together(chosen: dict[str, Any], seed: AuditSpec, problems: Problems) -> dict[str, Any]:
+    """How many clients there are, how many of them fall silent, and how their updates are added up."""
+    fields, catalog = AuditSpec.model_fields, CATALOGS["aggregation"]
+    st.markdown("**Other clients, and how their updates are added up**")
+    with st.grid(2, min_column_width=125, vertical_alignment="bottom"):
+        values = {
+            name: forms.field_input(name, fields[name], PREFIX + name, getattr(seed, name), problems)
+            for name in ("clients", "dropouts")
+        }
+    st.selectbox(
+        "Aggregation",
+        catalog,
+        key=PREFIX + "aggregation",
+        format_func=lambda name: titles.title(catalog[name]),
+        help=explained(catalog),
+    )
+    values["aggregation"] = section("", chosen["aggregation"], PREFIX + "aggregation", seed.aggregation, problems)
     return values
 
 

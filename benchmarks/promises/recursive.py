@@ -37,20 +37,13 @@ def recovered(decibels: float, share: float) -> Judge:
 
 PROMISES = (
     promise(RGAP(), CNN6(), "cnn6, B=1", "45 dB, right label: 9 of 10, 30 s", recovered(45, 0.9), seeds=10),
-    promise(
-        APRIL(),
-        ViT(first_block="bare", position_scale=1.0),
-        "vit 4/96, position scale 1, B=1",
-        "60 dB, right label: all",
-        recovered(60, 1.0),
-        seeds=3,
-    ),
-    promise(
-        APRIL(),
-        ViT(first_block="bare", patch=8, dim=384),
-        "vit 8/384, B=1",
-        "60 dB, right label: all",
-        recovered(60, 1.0),
-        seeds=3,
+    *(
+        promise(APRIL(equations=equations), model, setting, "60 dB, right label: all", recovered(60, 1.0), seeds=3)
+        for model, setting, equations in (
+            (ViT(), "vit, B=1", "embedding"),
+            (ViT(patch=8, dim=384), "vit 8/384, B=1", "embedding"),
+            (ViT(first_block="bare", position_scale=1.0), "vit bare, position scale 1, B=1", "attention"),
+            (ViT(first_block="bare", patch=8, dim=384), "vit bare 8/384, B=1", "attention"),
+        )
     ),
 )

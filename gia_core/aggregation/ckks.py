@@ -31,11 +31,16 @@ class CKKS(Component):
     name: Literal["ckks"] = "ckks"
 
     rounds: ClassVar[tuple[str, ...]] = ("send encrypted updates", "decrypt the sum")
+    sending: ClassVar[int] = 0
     sees: ClassVar[Sees] = "ciphertexts"
 
     def objection(self, clients: int) -> str | None:
         """Why this cannot work with so many clients; None if it can."""
         return None if clients >= 1 else "There has to be a client."
+
+    def opened_by(self, clients: int) -> int:
+        """One client that colludes with the server gives it the key to all updates."""
+        return 1
 
     def exchange(
         self,
@@ -90,6 +95,7 @@ class CKKS(Component):
             uploads=uploads,
             plausible=True,
             clipped=0.0,
+            own=lambda client: rows[client],
             rounds=self.rounds,
             clients=simulation.client_costs(),
             server=simulation.server_cost(),

@@ -23,6 +23,10 @@ class Aborted(ValueError):
     """The exchange ended without a sum; the message says why, in one sentence."""
 
 
+class Mistrust(Aborted):
+    """It ended because a client refused its part: the server did not treat all clients alike, or asked too much."""
+
+
 class Refused(ValueError):
     """A client did not do what it was asked to, since that would give away its update; the message says why."""
 
@@ -54,6 +58,8 @@ class Exchange:
     """Whether the sum lies where that many updates can reach; where not, masks did not cancel and it is noise."""
     clipped: float
     """Share of the sent entries that were cut to the range of the encoding."""
+    own: Callable[[int], np.ndarray]
+    """(m,) float64: a client's update as it went into the sum, which nobody but this client can tell."""
     rounds: tuple[str, ...]
     """What clients did in each round."""
     clients: tuple[Cost, ...]

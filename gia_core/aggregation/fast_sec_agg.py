@@ -38,6 +38,7 @@ class FastSecAgg(FixedPointAggregation):
     each other's shares, and the exchange ends without a sum."""
 
     rounds: ClassVar[tuple[str, ...]] = ("advertise keys", "share updates", "send sums of shares")
+    sending: ClassVar[int] = 1
 
     def objection(self, clients: int) -> str | None:
         """Why this cannot work with so many clients; None if it can."""
@@ -67,6 +68,13 @@ class FastSecAgg(FixedPointAggregation):
         if self.layout == "line":
             return max(2, clients - math.floor(self.tolerance * clients + 1e-9))
         return clients // 2 + 1
+
+    def opened_by(self, clients: int) -> int:
+        """As many as hold enough shares of another client's update; fewer can take their own updates away.
+
+        On a grid it depends on where they are, so that only all others are certain to be enough.
+        """
+        return self.needed(clients) if self.layout == "line" else clients - 1
 
     def add(
         self, words: Sequence[np.ndarray], simulation: Simulation, randomness: Randomness, models: Sequence[bytes]

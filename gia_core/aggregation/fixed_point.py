@@ -40,11 +40,17 @@ class FixedPointAggregation(Component, ABC):
 
     rounds: ClassVar[tuple[str, ...]]
     """What clients do in each round, in words that follow "to"."""
+    sending: ClassVar[int]
+    """The number of the round in which an update leaves its client."""
     sees: ClassVar[Sees] = "aggregate"
 
     @abstractmethod
     def modulus(self, clients: int) -> int:
         """Sums are exact below this."""
+
+    @abstractmethod
+    def opened_by(self, clients: int) -> int:
+        """So many of the clients, if they collude with the server, open every single update."""
 
     @abstractmethod
     def add(
@@ -101,6 +107,7 @@ class FixedPointAggregation(Component, ABC):
             uploads=result.uploads,
             plausible=bool(result.words.max() <= len(included) << self.bits),
             clipped=float(np.mean([np.mean(np.abs(rows[number]) > self.clip) for number in included])),
+            own=lambda client: self.decode(words[client], 1),
             rounds=self.rounds,
             clients=simulation.client_costs(),
             server=simulation.server_cost(),

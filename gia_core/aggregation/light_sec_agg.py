@@ -32,6 +32,7 @@ class LightSecAgg(FixedPointAggregation):
     each other's shares, and the exchange ends without a sum."""
 
     rounds: ClassVar[tuple[str, ...]] = ("advertise keys", "share masks", "send updates", "send sums of shares")
+    sending: ClassVar[int] = 2
 
     def objection(self, clients: int) -> str | None:
         """Why this cannot work with so many clients; None if it can."""
@@ -50,6 +51,10 @@ class LightSecAgg(FixedPointAggregation):
     def colluders(self, clients: int) -> int:
         """So many clients together learn nothing."""
         return max(1, math.floor(self.privacy * clients + 1e-9))
+
+    def opened_by(self, clients: int) -> int:
+        """As many as it takes to put the mask of another client together; fewer can take their own updates away."""
+        return self.needed(clients)
 
     def add(
         self, words: Sequence[np.ndarray], simulation: Simulation, randomness: Randomness, models: Sequence[bytes]

@@ -25,11 +25,16 @@ class Paillier(FixedPointAggregation):
     """Length of the key: 2048 bits are as hard to break as a cipher with 112 bits, 3072 as one with 128."""
 
     rounds: ClassVar[tuple[str, ...]] = ("send encrypted updates", "decrypt the sum")
+    sending: ClassVar[int] = 0
     sees: ClassVar[Sees] = "ciphertexts"
 
     def modulus(self, clients: int) -> int:
         """What one slot of a packed plaintext holds."""
         return 1 << 8 * self.slot_bytes(clients)
+
+    def opened_by(self, clients: int) -> int:
+        """One client that colludes with the server gives it the key to all updates."""
+        return 1
 
     def slot_bytes(self, clients: int) -> int:
         """Room for the sum of so many entries and one bit more, in whole bytes."""

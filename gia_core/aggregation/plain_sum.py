@@ -16,11 +16,16 @@ class PlainSum(Component):
     name: Literal["none"] = "none"
 
     rounds: ClassVar[tuple[str, ...]] = ("send updates",)
+    sending: ClassVar[int] = 0
     sees: ClassVar[Sees] = "updates"
 
     def objection(self, clients: int) -> str | None:
         """Why this cannot work with so many clients; None if it can."""
         return None if clients >= 1 else "There has to be a client."
+
+    def opened_by(self, clients: int) -> int:
+        """None has to collude: the server reads every single update."""
+        return 0
 
     def exchange(
         self,
@@ -56,6 +61,7 @@ class PlainSum(Component):
             uploads=sent,
             plausible=True,
             clipped=0.0,
+            own=lambda client: sent[client].astype(np.float64),
             rounds=self.rounds,
             clients=simulation.client_costs(),
             server=simulation.server_cost(),

@@ -31,6 +31,7 @@ class SecureAggregation(FixedPointAggregation):
     gets noise instead of a sum that singles it out."""
 
     rounds: ClassVar[tuple[str, ...]] = ("advertise keys", "share secrets", "send updates", "unmask the sum")
+    sending: ClassVar[int] = 2
 
     def modulus(self, clients: int) -> int:
         """2^32: sums are computed in 32-bit words."""
@@ -39,6 +40,10 @@ class SecureAggregation(FixedPointAggregation):
     def needed(self, clients: int) -> int:
         """How many of so many clients have to stay; as many shares give a secret."""
         return min(clients, math.floor(self.threshold * clients + 1e-9) + 1)
+
+    def opened_by(self, clients: int) -> int:
+        """As many as it takes to put the secrets of another client together; fewer can take their own updates away."""
+        return self.needed(clients)
 
     def add(
         self, words: Sequence[np.ndarray], simulation: Simulation, randomness: Randomness, models: Sequence[bytes]

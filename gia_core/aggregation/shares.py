@@ -8,7 +8,7 @@ import numpy as np
 
 from .channels import Channels
 from .codes import Code
-from .exchange import Aborted, Refused, Simulation
+from .exchange import Mistrust, Refused, Simulation
 from .randomness import Randomness
 
 
@@ -84,7 +84,7 @@ def collect(
             try:
                 answers[u] = holders[u].sum_of(included)
             except Refused as refused:
-                raise Aborted(str(refused)) from refused
+                raise Mistrust(str(refused)) from refused
         simulation.up(u, answers[u])
     return answers
 

@@ -9,10 +9,14 @@ from pydantic import Field
 from .analytic.april import APRIL
 from .analytic.cocktail_party import CocktailParty
 from .analytic.fishing import Fishing
+from .analytic.label_counts import LabelCounts
 from .analytic.linear_leak import LinearLeak
 from .analytic.r_gap import RGAP
 from .analytic.robbing_the_fed import RobbingTheFed
 from .analytic.trap_weights import TrapWeights
+from .generative.ci_net import CINet
+from .generative.deep_image_prior import DeepImagePrior
+from .generative.gias import GIAS
 from .optimization.cafe import CAFE
 from .optimization.dlg import DLG
 from .optimization.gradinversion import GradInversion
@@ -25,12 +29,16 @@ Attack = Annotated[
     | InvertingGradients
     | GradInversion
     | CAFE
+    | GIAS
+    | CINet
+    | DeepImagePrior
     | LinearLeak
     | RobbingTheFed
     | TrapWeights
     | RGAP
     | APRIL
     | CocktailParty
-    | Fishing,
+    | Fishing
+    | LabelCounts,
     Field(discriminator="name"),
 ]

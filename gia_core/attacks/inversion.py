@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from ..component import Component, Needs
+from ..component import Component, Condition, Needs
 from ..types import UNKNOWN, Batch, Observation, Step, Table
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ class Inversion(Component):
     """One published attack; its fields are its hyper-parameters."""
 
     needs: ClassVar[Needs] = Needs()
+    fails_unless: ClassVar[tuple[Condition, ...]] = ()
+    """Where the method is known to fail; it may be tried all the same."""
+    finds_images: ClassVar[bool] = True
+    """Whether it looks for images at all."""
 
     def run(self, seen: Observation, rng: torch.Generator) -> Iterator[Step]:
         """Yield a step per iteration, at least one; a closed form yields once.

@@ -32,13 +32,19 @@ def sample(victims: LabeledImages, batch_size: int, victim: Choice, rng: torch.G
     decides which classes are large enough.
     """
     import numpy as np
-    import torch
 
     if reason := impossible(np.bincount(victims.labels).tolist(), batch_size, victim):
         raise ValueError(reason)
-    chosen = victim.indices or drawn(victims.labels, batch_size, victim, rng)
-    images = torch.from_numpy(np.stack([victims.image(index) for index in chosen]))
-    labels = torch.from_numpy(victims.labels[list(chosen)])
+    return read(victims, victim.indices or drawn(victims.labels, batch_size, victim, rng))
+
+
+def read(victims: LabeledImages, indices: Sequence[int]) -> Batch:
+    """The images with these numbers."""
+    import numpy as np
+    import torch
+
+    images = torch.from_numpy(np.stack([victims.image(index) for index in indices]))
+    labels = torch.from_numpy(victims.labels[list(indices)])
     return Batch(images.permute(0, 3, 1, 2).contiguous().float() / 255, labels)
 
 

@@ -90,6 +90,11 @@ def needs_public(defenses: tuple[Defense, ...]) -> bool:
     return any(isinstance(defense, Encoding) and defense.needs_public for defense in defenses)
 
 
+def simulated(defenses: tuple[Defense, ...], model: nn.Module, gradient: Update) -> nn.Module:
+    """The network as an attacker who knows the defenses simulates it, where a single image has this ``gradient``."""
+    return reduce(lambda known, d: d.opened(known, gradient) if isinstance(d, Precode) else known, defenses, model)
+
+
 def expectation(defenses: tuple[Defense, ...], observed: Update) -> Callable[[Update], Update]:
     """What an attacker who knows the defenses expects them to leave of an update; the identity if there are none."""
     expects = [defense.expect(observed) for defense in defenses]

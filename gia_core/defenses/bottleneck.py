@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..models import classifier
+from ..types import Update
 
 
 class Bottleneck(nn.Module):
@@ -25,6 +26,8 @@ class Bottleneck(nn.Module):
         self.decoder = nn.Linear(size, inputs)
         self.beta = beta
         self.seed = 0
+        self.told: Tensor | None = None
+        """(2 · size,) where an attacker was told how a loss pulls what the encoder gives."""
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, features) to the same."""
@@ -36,11 +39,16 @@ class Bottleneck(nn.Module):
 
     def code(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and spread of the code, (B, size) each."""
-        mean, raw = self.encoder(features).chunk(2, dim=-1)
+        encoded = self.encoder(features)
+        if self.told is not None and encoded.requires_grad:
+            encoded.register_hook(self.told.expand_as)
+        mean, raw = encoded.chunk(2, dim=-1)
         return mean, F.softplus(raw)
 
     def added_loss(self, features: Tensor) -> Tensor:
-        """What a client minimizes beside its own loss; a scalar."""
+        """What a client minimizes beside its own loss; a scalar, and already part of what was ``told``."""
+        if self.told is not None:
+            return features.new_zeros(())
         return self.beta * divergence(*self.code(features))
 
 
@@ -66,14 +74,34 @@ def inserted(bottleneck: Bottleneck, model: nn.Module) -> nn.Module:
 def reseeded(model: nn.Module, rng: torch.Generator) -> nn.Module:
     """A copy of the model whose bottlenecks have noise of their own."""
     private = copy.deepcopy(model)
-    for module in private.modules():
-        if isinstance(module, Bottleneck):
-            module.seed = int(torch.randint(2**62, (), generator=rng))
+    for module in bottlenecks(private):
+        module.seed, module.told = int(torch.randint(2**62, (), generator=rng)), None
     return private
 
 
+def opened(model: nn.Module, update: Update) -> nn.Module:
+    """A copy of the model in which any loss pulls what the bottleneck's encoder gives as it did for ``update``.
+
+    The gradient of the encoder's bias is the sum over the batch of the gradients of what it is added to. So for a
+    single image the update tells all that the layers before depend on, whatever the noise behind them was.
+    """
+    gradients = {id(parameter): gradient for parameter, gradient in zip(model.parameters(), update, strict=True)}
+    pulls = [gradients[id(one.encoder.bias)] for one in bottlenecks(model)]
+    simulated = copy.deepcopy(model)
+    for module, pull in zip(bottlenecks(simulated), pulls, strict=True):
+        module.told = pull
+    return simulated
+
+
+def bottlenecks(model: nn.Module) -> list[Bottleneck]:
+    return [module for module in model.modules() if isinstance(module, Bottleneck)]
+
+
 def behind_the_bottleneck(model: nn.Module) -> list[bool]:
-    """For each parameter whether it belongs to a bottleneck or to the classifier behind it."""
-    modules = [module for module in model.modules() if isinstance(module, Bottleneck)]
+    """For each parameter whether its gradient depends on noise that an attacker cannot simulate.
+
+    Those are the classifier's and the bottleneck's; where the attacker was told, not the encoder's.
+    """
+    modules = [part for one in bottlenecks(model) for part in ((one,) if one.told is None else (one.decoder,))]
     ignored = {id(parameter) for module in [*modules, classifier(model)] for parameter in module.parameters()}
     return [id(parameter) in ignored for parameter in model.parameters()]

@@ -40,6 +40,7 @@ class DPSGD(Component):
     delta: float = Field(1e-5, gt=0, lt=1)
     """Probability with which epsilon may be exceeded; less than one divided by the number of images."""
     stages: ClassVar[tuple[Stage, ...]] = ("clip", "noise")
+    protects: ClassVar[str] = "image"
 
     def wrap(self, rule: UpdateRule, rng: torch.Generator) -> UpdateRule:
         """``rule`` on one image at a time, clipped, summed, made noisy and divided by the expected batch size.

@@ -19,7 +19,8 @@ class Precode(Component):
     """PRECODE: a layer of random features is put into the network, before its classifier (Scheliga et al., WACV 2022).
 
     This changes the network for everyone. All that comes after the random features has a random gradient; the layers
-    before it leak as ever, so who knows the defense compares only those. It gives no differential privacy.
+    before it leak as ever, so who knows the defense compares only those, and of a single image reads off what the
+    random features did to them. It gives no differential privacy.
     """
 
     name: Literal["precode"] = "precode"
@@ -48,12 +49,25 @@ class Precode(Component):
 
         return sampled
 
+    def opened(self, model: nn.Module, gradient: Update) -> nn.Module:
+        """The model as it is simulated by an attacker who knows the gradient of a single image.
+
+        That of the encoder's bias stands in for everything behind it, which the noise decided (derived here; the known
+        attack leaves the encoder out).
+        """
+        from .bottleneck import opened
+
+        return opened(model, gradient)
+
     def expect(self, observed: Update) -> Callable[[Update], Update]:
         """Nothing is done to the update."""
         return lambda update: update
 
     def comparable(self, model: nn.Module, observed: Update) -> Callable[[Update], Update]:
-        """Sets the bottleneck and the classifier to zero (Scheliga et al., 2022, arXiv:2208.04767)."""
+        """Sets the bottleneck and the classifier to zero (Scheliga et al., 2022, arXiv:2208.04767).
+
+        Of a model that was ``opened`` the encoder is compared, too.
+        """
         from .bottleneck import behind_the_bottleneck
 
         ignored = behind_the_bottleneck(model)

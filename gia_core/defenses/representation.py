@@ -11,7 +11,7 @@ from ..models import classifier
 OFFSET = 0.1
 """Added to a feature's size before dividing by it, as in the authors' code."""
 AT_ONCE = 32
-"""Features whose gradients are computed together."""
+"""Gradients that are computed together: of so many features of one image, of fewer where there are more images."""
 
 
 def features(model: nn.Module, images: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ def input_shifts(model: nn.Module, images: Tensor) -> Tensor:
     given = images.detach().clone().requires_grad_()
     found = features(model, given)
     slopes = []
-    for part in torch.eye(found.shape[1]).to(found).split(AT_ONCE):
+    for part in torch.eye(found.shape[1]).to(found).split(max(1, AT_ONCE // len(images))):
         # The sum over the batch: in eval mode a feature of one image has no slope along another.
         cotangents = part[:, None].expand(-1, len(found), -1)
         (slope,) = torch.autograd.grad(found, given, cotangents, is_grads_batched=True, retain_graph=True)

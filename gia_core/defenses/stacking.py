@@ -28,6 +28,26 @@ def promise(defenses: tuple[Defense, ...]) -> Release | None:
     return next((defense.release() for defense in defenses if isinstance(defense, DPSGD | UserLevelDP)), None)
 
 
+def without_promise(defenses: tuple[Defense, ...]) -> str | None:
+    """Why there is no epsilon, in a sentence; None where there is one, or where nothing looks as if there were."""
+    if promise(defenses) is not None:
+        return None
+    clips, noises = ([d.name for d in defenses if stage in getattr(d, "stages", ())] for stage in ("clip", "noise"))
+    if clips and noises:
+        return (
+            f"No epsilon: {clips[0]} and {noises[0]} do not say how often and with which chance this client takes "
+            "part. Take user-level-dp, which does the same and says it."
+        )
+    if noises:
+        return (
+            f"No epsilon: {noises[0]} is not differential privacy, because nothing bounds how much one image changes "
+            "what it is added to. dp-sgd and user-level-dp clip first."
+        )
+    if clips:
+        return f"No epsilon: {clips[0]} adds no noise, so whatever is sent still tells one image from another."
+    return None
+
+
 def objections(defenses: tuple[Defense, ...], *, client: str, normalization: str | None, rounds: int) -> Iterator[str]:
     """Every reason why these defenses, in this order, are not what they say they are; one sentence each.
 
@@ -51,6 +71,17 @@ def objections(defenses: tuple[Defense, ...], *, client: str, normalization: str
     for defense in private:
         if rounds > defense.steps:
             yield f"The attacker watches {rounds} rounds, but {defense.name} counts {defense.steps}: raise its steps."
+
+
+def thin_noise(defenses: tuple[Defense, ...], together: int) -> Iterator[str]:
+    """Where epsilon counts the noise of more clients than there are in the sum that can be read, ``together``."""
+    for defense in defenses:
+        if isinstance(defense, UserLevelDP) and defense.clients > together:
+            seen = "a single update" if together == 1 else f"a sum of {together} updates"
+            yield (
+                f"user-level-dp counts the noise of {defense.clients} clients, but what the server is left with is "
+                f"{seen}: set its clients to {together}, or let an aggregation hide as many updates in one sum."
+            )
 
 
 def disorder(defenses: tuple[Defense, ...]) -> Iterator[str]:

@@ -41,6 +41,7 @@ class UserLevelDP(Component):
     delta: float = Field(1e-5, gt=0, lt=1)
     """Probability with which epsilon may be exceeded; less than one divided by the number of all clients."""
     stages: ClassVar[tuple[Stage, ...]] = ("clip", "noise")
+    protects: ClassVar[str] = "client"
 
     @model_validator(mode="after")
     def _hidden_among_others(self) -> UserLevelDP:

@@ -27,7 +27,7 @@ class ViT(Component):
     """Attention patterns computed side by side; each works on its share of the numbers."""
     first_block: Literal["standard", "bare"] = "standard"
     """"bare" gives the first attention the patches as they are, without normalization and without a path around it:
-    the variant that APRIL can solve (Lu et al., CVPR 2022)."""
+    the variant for which APRIL was published (Lu et al., CVPR 2022)."""
     position_scale: float = Field(0.02, gt=0, le=10)
     """Standard deviation of the learned positions before training: 0.02 as published, 1 in other common code. More
     makes the patches' gradients differ more, and APRIL's equations steadier."""

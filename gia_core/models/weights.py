@@ -65,13 +65,18 @@ def restore(module: nn.Module, path: Path) -> bool:
 
 
 def store(module: nn.Module, path: Path) -> None:
-    """Write ``path`` at one stroke: whoever reads it meanwhile sees the old file or the new one, never a part."""
+    """Keep the weights of ``module`` where ``restore`` finds them."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    write(path, save(state, metadata={"sha256": checksum(state)}))
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write ``path`` at one stroke: whoever reads it meanwhile sees the old file or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(save(state, metadata={"sha256": checksum(state)}))
+            file.write(content)
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)

@@ -7,22 +7,11 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import chromium
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 from served import ROOT, Served
 from waiting import eventually
 
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 FIRST_PICTURE = 90_000
 """Milliseconds until Ray has started and torch is imported, on a busy machine."""
 RUNNING_WITHIN = 60_000
@@ -35,20 +24,7 @@ MEMORY = 250
 AWAY = ("ERR_CONNECTION_REFUSED", "WebSocket", "disconnected from server", "could not be drawn")
 """What a browser says while there is no server."""
 
-expect.set_options(timeout=20_000)
-
 STEP = "() => Number(document.querySelector('.live-plot')?.dataset.step ?? 0)"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    program = chromium.installed()
-    if program is None:
-        pytest.fail(chromium.MISSING) if os.environ.get("CI") == "true" else pytest.skip(chromium.MISSING)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -58,33 +34,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
     served.end()
     eventually(lambda: not served.left_behind(), within=60)
     assert "Traceback" not in served.log.read_text()
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    """What the browser found wrong; a test that expects something of it empties the list."""
-    return []
-
-
-@pytest.fixture
-def new_page(browser: Browser, server: Served, complaints: list[str]) -> Iterator[Callable[..., Page]]:
-    """Opens a page that reports every error, and every request to anything but the server."""
-    contexts = []
-    own = (server.url, server.url.replace("http", "ws"), "data:", "blob:")
-
-    def opened(address: str = "/") -> Page:
-        contexts.append(browser.new_context(viewport={"width": 1500, "height": 950}))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith(own) else complaints.append(f"request to {r.url}"))
-        page.goto(server.url + address)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
 
 
 def press(page: Page, name: str) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from ...component import Bound, Component, Needs, at
 from ...types import Observation, Step
 from ..inversion import Inversion, only_step
 
@@ -14,6 +16,22 @@ if TYPE_CHECKING:
 
     from .mixtures import Mixed
     from .source_separation import Refined
+
+
+def smaller_batch(spec: Component, classes: int | None) -> int | None:
+    """The largest batch of which the layer tells all images apart, where this one is larger; else None.
+
+    ``capacity`` in mixtures.py says the same of a network that was built; None also where K is not known.
+    """
+    images = at(spec, "images_attacked")
+    if at(spec, "model.name") == "mlp":
+        most = min(at(spec, "rounds") * at(spec, "model.width"), math.prod(at(spec, "dataset.image_shape")))
+    elif classes is not None:
+        most = classes - 1
+    else:
+        return None
+    clients = images // at(spec, "batch_size")
+    return max(1, most // clients) if images > most else None
 
 
 class CocktailParty(Inversion):
@@ -29,6 +47,17 @@ class CocktailParty(Inversion):
     gradient, or, without a bias, from the range of pixels. The released code also computes the contrast and then
     replaces it by 0; here it is used unless it is switched off.
     """
+
+    needs: ClassVar[Needs] = Needs(
+        conditions=(
+            Bound(
+                "batch_size",
+                smaller_batch,
+                "cocktail-party can tell no more images apart than the first fully connected layer has rows, one less "
+                "where it is the classifier; take a smaller batch, or the model mlp with a wide first layer.",
+            ),
+        ),
+    )
 
     name: Literal["cocktail-party"] = "cocktail-party"
     separated_by: Literal["differences", "pixels"] = "differences"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ...component import Needs
+from ...component import Condition, Needs
 from ...types import Observation, Step
 from ..inversion import Inversion
 from ..optimization.dlg import DLG
@@ -49,7 +49,18 @@ class Fishing(Inversion):
     then: Annotated[InvertingGradients | DLG, Field(discriminator="name")] = InvertingGradients()
     """The attack that inverts the gradient which is left."""
 
-    needs: ClassVar[Needs] = Needs(clients=("fedsgd",), knowledge=("malicious_server",))
+    needs: ClassVar[Needs] = Needs(
+        clients=("fedsgd",),
+        knowledge=("malicious_server",),
+        conditions=(
+            Condition(
+                "knowledge.dead_models",
+                (False,),
+                "fishing counts images by the classifier's bias, which clients with a dead model move too: withhold "
+                "them. It singles out images in a sum by itself.",
+            ),
+        ),
+    )
 
     def run(self, seen: Observation, rng: torch.Generator) -> Iterator[Step]:
         """A step per query, then those of the other attack.

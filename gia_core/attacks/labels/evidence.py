@@ -54,13 +54,17 @@ def evidence(seen: Observation) -> Evidence:
 
 
 def classifier_gradient(seen: Observation) -> tuple[Tensor, Tensor | None]:
-    """The mean gradient of the last linear layer: (K, features) and (K,), the latter None without a bias."""
+    """The mean gradient of the last linear layer: (K, features) and (K,).
+
+    The latter is None without a bias, and where it alone is zero throughout, which no images make it: then it was not
+    observed.
+    """
     first = seen.rounds[0]
     head = classifier(first.model)
     gradient = seen.rule.mean_gradient(first.update, seen.batch_size)
     by_parameter = {id(p): g for p, g in zip(first.model.parameters(), gradient, strict=True)}
-    bias = None if head.bias is None else by_parameter[id(head.bias)]
-    return by_parameter[id(head.weight)], bias
+    weight, bias = by_parameter[id(head.weight)], None if head.bias is None else by_parameter[id(head.bias)]
+    return weight, None if bias is None or (weight.any() and not bias.any()) else bias
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ NOTE = (
 )
 LEAST_SINGULAR = 0.03
 """Directions of the system that are weaker than this share of its strongest one tell nothing."""
+BALANCED = 1.0
+"""Images by which a class has to differ from what the model expects, for its own features to outweigh the mean's."""
 
 
 def restore(evidence: Evidence, rng: torch.Generator) -> RestoredLabels:
@@ -20,15 +22,23 @@ def restore(evidence: Evidence, rng: torch.Generator) -> RestoredLabels:
     assert evidence.bias is not None  # refused before
     head = classifier(evidence.seen.rounds[0].model)
     weight, bias = (p.detach().cpu().double() for p in (head.weight, head.bias))
-    probabilities = (mean_features(evidence.weight, evidence.bias) @ weight.T + bias).softmax(dim=1)
+    features = mean_features(evidence.weight, evidence.bias, evidence.batch_size)
+    probabilities = (features @ weight.T + bias).softmax(dim=1)
     estimate = solved(probabilities, evidence.bias, evidence.batch_size)
     return from_estimate("ilrg", estimate, evidence.batch_size, NOTE, at_least=evidence.at_least())
 
 
-def mean_features(weight: Tensor, bias: Tensor) -> Tensor:
-    """(K, features): each class's weight gradient over its bias gradient; zeros where the latter vanishes."""
-    told = bias.abs() > 1e-12
-    return torch.where(told[:, None], weight / torch.where(told, bias, 1)[:, None], 0)
+def mean_features(weight: Tensor, bias: Tensor, batch_size: int) -> Tensor:
+    """(K, features): each class's weight gradient over its bias gradient, as far as the latter is not near zero.
+
+    It is where a class has about as many images as the model expects: all of them then cancel, and the ratio, which the
+    paper takes as it is, can be anything. Ours is the least-squares solution that such a class draws to the features of
+    all classes, by as much as ``BALANCED`` images weigh; zeros where no class tells anything.
+    """
+    weighted, size = bias[:, None] * weight, bias.square()[:, None]
+    mean = weighted.sum(dim=0) / size.sum().clamp_min(1e-24)
+    draw = (BALANCED / batch_size) ** 2
+    return (weighted + draw * mean) / (size + draw)
 
 
 def solved(probabilities: Tensor, bias: Tensor, batch_size: int) -> Tensor:

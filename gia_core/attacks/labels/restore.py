@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 import torch
 
-from ...models import classifier
 from ...types import Observation
 from . import bias_corrected, bias_sign, counts, idlg, ilrg, llg, yin
 from .choices import LabelStrategy, objection
-from .evidence import Evidence, answers, evidence
+from .evidence import Evidence, answers, classifier_gradient, evidence
 from .restored import RestoredLabels
 
 RULES: dict[LabelStrategy, Callable[[Evidence, torch.Generator], RestoredLabels]] = {
@@ -52,7 +51,7 @@ def unsuited(strategy: LabelStrategy, seen: Observation) -> str | None:
         batch_size=seen.batch_size,
         granted=seen.labels is not None,
         classes=seen.num_classes,
-        bias=classifier(first.model).bias is not None,
+        bias=classifier_gradient(seen)[1] is not None,
         local_steps=seen.rule.local_steps(seen.batch_size),
         all_take_part=first.indices is None or len(first.indices) == seen.batch_size,
     )

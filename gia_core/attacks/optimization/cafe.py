@@ -5,12 +5,24 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from ...component import Needs
+from ...component import Bound, Component, Needs, at
 from ...types import Batch, Observation, Step
 from ..inversion import Inversion
 
 if TYPE_CHECKING:
     import torch
+
+
+def enough_rounds(spec: Component, classes: int | None) -> int | None:
+    """Twice as many rounds as images, where there are fewer than images; else None."""
+    images = at(spec, "batch_size")
+    return None if at(spec, "rounds") >= images else 2 * images
+
+
+def smaller_rounds(spec: Component, classes: int | None) -> int | None:
+    """Half of the images, where all of several take part in every round; else None."""
+    images, taking_part = at(spec, "batch_size"), at(spec, "client.round_batch_size")
+    return images // 2 if images > 1 and taking_part is not None and taking_part >= images else None
 
 
 class CAFE(Inversion):
@@ -25,7 +37,24 @@ class CAFE(Inversion):
     once for the rounds that it took part in, and the smoothness sets in gradually.
     """
 
-    needs: ClassVar[Needs] = Needs(clients=("vertical",), models=("quadrants",))
+    needs: ClassVar[Needs] = Needs(
+        clients=("vertical",),
+        models=("quadrants",),
+        conditions=(
+            Bound(
+                "rounds",
+                enough_rounds,
+                "cafe tells images apart by the rounds that they take part in, so it takes at least as many rounds as "
+                "there are private images; set the rounds to twice the batch size.",
+            ),
+            Bound(
+                "client.round_batch_size",
+                smaller_rounds,
+                "cafe tells images apart by the rounds that they take part in, and here all take part in every round; "
+                "set the client's round batch size to half the batch size.",
+            ),
+        ),
+    )
 
     name: Literal["cafe"] = "cafe"
     iterations: int = Field(4000, ge=1, le=1_000_000)
