@@ -35,5 +35,10 @@ class Chapters:
             self.seq = event.seq
 
     @property
+    def share(self) -> float:
+        """How far it is, from 0 to 1."""
+        return min(1.0, self.last["iteration"] / self.last["iterations"]) if self.last else 0.0
+
+    @property
     def last(self) -> dict[str, Any] | None:
         return self.steps[-1] if self.steps else None

@@ -82,6 +82,11 @@ class History:
         return str((self.finished or {}).get("nothing_to_invert") or "")
 
     @property
+    def share(self) -> float:
+        """How far it is, from 0 to 1."""
+        return min(1.0, self.last.iteration / self.last.iterations) if self.last else 0.0
+
+    @property
     def last(self) -> Point | None:
         return self.points[-1] if self.points else None
 

@@ -77,7 +77,7 @@ def read(run_id: str, memory: type[M]) -> M:
 
 
 def draw(run: Run, history: History) -> None:
-    header(run, history)
+    header(run, where(run, history), history.share, note=tested(history))
     result.self_test(history)
     if run.status.is_over:
         result.headline(run, history)
@@ -99,19 +99,22 @@ def draw(run: Run, history: History) -> None:
         result.details(run, history, truth, latest.png if latest else None)
 
 
-def header(run: Run, history: History) -> None:
-    """Status, how far it is, how long it took and may still take."""
+def header(run: Run, words: str, share: float, *, note: tuple[str, str] | None = None) -> None:
+    """Status, in words how far it is, and the share of it; ``note``: a few words at the end, and their help."""
     status = str(run.status)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="status"):
         st.badge(status, color=COLORS[status])
-        st.caption(where(run, history), width="stretch")
-        if capture := (history.started or {}).get("capture"):
-            st.caption(
-                f"self-test {'passed' if capture['passed'] else 'failed'}", width="content", help=capture["message"]
-            )
-    last = history.last
+        st.caption(words, width="stretch")
+        if note:
+            st.caption(note[0], width="content", help=note[1])
     if not run.status.is_over:
-        st.progress(min(1.0, last.iteration / last.iterations) if last else 0.0)
+        st.progress(share)
+
+
+def tested(history: History) -> tuple[str, str] | None:
+    """Whether the self-test passed, in short and in a sentence."""
+    capture = (history.started or {}).get("capture")
+    return (f"self-test {'passed' if capture['passed'] else 'failed'}", capture["message"]) if capture else None
 
 
 def where(run: Run, history: History) -> str:

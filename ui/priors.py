@@ -150,7 +150,7 @@ def described_card(card: Card) -> None:
 
 def draw(run: Run, told: Chapters) -> None:
     """A training, live or over."""
-    header(run, told)
+    live.header(run, where(run, told), told.share)
     if run.error:
         st.error(run.error, icon=":material/error:")
     kept = session.store().frames(run.id)
@@ -174,16 +174,6 @@ def looked_at(told: Chapters, iteration: int) -> int:
     """The step after which the samples were drawn that were shown at an iteration."""
     looks = [step["looked_at"] for step in told.steps if step["iteration"] <= iteration and step.get("looked_at")]
     return looks[-1] if looks else iteration
-
-
-def header(run: Run, told: Chapters) -> None:
-    """Status, how far it is, how long it took and may still take."""
-    status, last = str(run.status), told.last
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="status"):
-        st.badge(status, color=live.COLORS[status])
-        st.caption(where(run, told), width="stretch")
-    if not run.status.is_over:
-        st.progress(min(1.0, last["iteration"] / last["iterations"]) if last else 0.0)
 
 
 def where(run: Run, told: Chapters) -> str:

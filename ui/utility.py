@@ -96,7 +96,7 @@ def shelf() -> None:
 
 def draw(run: Run, told: Chapters) -> None:
     """An experiment, live or over."""
-    header(run, told)
+    live.header(run, where(run, told), told.share)
     if run.error:
         st.error(run.error, icon=":material/error:")
     if told.ended is not None:
@@ -109,16 +109,6 @@ def draw(run: Run, told: Chapters) -> None:
         if opened.open:
             trainings(told)
     st.caption(WHAT)
-
-
-def header(run: Run, told: Chapters) -> None:
-    """Status, how far it is, how long it took and may still take."""
-    status, last = str(run.status), told.last
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="status"):
-        st.badge(status, color=live.COLORS[status])
-        st.caption(where(run, told), width="stretch")
-    if not run.status.is_over:
-        st.progress(min(1.0, last["iteration"] / last["iterations"]) if last else 0.0)
 
 
 def where(run: Run, told: Chapters) -> str:
