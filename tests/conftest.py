@@ -10,11 +10,13 @@ from pathlib import Path
 
 import chromium
 import pytest
+import streamlit as st
 from runs import Clock
 from sqlalchemy import create_engine, make_url, text
 
 from gia_core.spec import AuditSpec
 from gia_core.store import RunStore
+from ui.keeper import Keeper
 
 POSTGRES = "GIA_TEST_POSTGRES_URL"
 
@@ -37,6 +39,17 @@ def home(tmp_path: Path) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """What ``AppTest`` finds: a home of its own, and a keeper that starts nothing."""
+    monkeypatch.setenv("GIA_HOME", str(tmp_path))
+    monkeypatch.delenv("GIA_STORE_URL", raising=False)
+    monkeypatch.setattr(Keeper, "_keep", lambda self: None)
+    st.cache_resource.clear()
+    yield tmp_path
+    st.cache_resource.clear()
 
 
 @pytest.fixture

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from seeded import seed_run
 from streamlit.testing.v1 import AppTest
 from test_advisor_rules import CHANGES
@@ -26,21 +24,12 @@ from ui import advice, glossary, location, session, titles
 from ui.address import to_query
 from ui.counting import Counting
 from ui.families import FAMILIES
-from ui.keeper import Keeper
 
 APP = Path(__file__).parent.parent / "app.py"
 LAB, ADVISOR, GLOSSARY = "pages/explore/lab.py", "pages/review/advisor.py", "pages/learn/glossary.py"
 
 
-@pytest.fixture(autouse=True)
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home of its own, and a keeper that starts nothing."""
-    monkeypatch.setenv("GIA_HOME", str(tmp_path))
-    monkeypatch.delenv("GIA_STORE_URL", raising=False)
-    monkeypatch.setattr(Keeper, "_keep", lambda self: None)
-    st.cache_resource.clear()
-    yield tmp_path
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("installation")
 
 
 @pytest.fixture

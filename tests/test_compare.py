@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from runs import make_unreadable
 from seeded import IN_ONE_STEP, Told, seed_run
 from streamlit.testing.v1 import AppTest
@@ -20,7 +18,6 @@ from gia_core.store import RunStore, Status
 from ui import compare_choice, location
 from ui.compare_protection import trio
 from ui.compare_variants import WAYS
-from ui.keeper import Keeper
 
 APP = Path(__file__).parent.parent / "app.py"
 LAB, COMPARE, RUNS = "pages/explore/lab.py", "pages/explore/compare.py", "pages/review/runs.py"
@@ -29,15 +26,7 @@ PRUNED = AuditSpec(
 )
 
 
-@pytest.fixture(autouse=True)
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home of its own, and a keeper that starts nothing."""
-    monkeypatch.setenv("GIA_HOME", str(tmp_path))
-    monkeypatch.delenv("GIA_STORE_URL", raising=False)
-    monkeypatch.setattr(Keeper, "_keep", lambda self: None)
-    st.cache_resource.clear()
-    yield tmp_path
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("installation")
 
 
 @pytest.fixture

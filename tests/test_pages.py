@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import streamlit as st
 from PIL import Image
 from runs import make_unreadable
 from seeded import IN_ONE_STEP, Told, seed_run
@@ -26,22 +25,13 @@ from gia_core.store import Control, RunStore, Status
 from ui import location, preflight, session, setup
 from ui.address import to_query
 from ui.families import FAMILIES, family
-from ui.keeper import Keeper
 from ui.scenarios import SCENARIOS, Scenario
 
 APP = Path(__file__).parent.parent / "app.py"
 LAB, RUNS, DOCTOR = "pages/explore/lab.py", "pages/review/runs.py", "pages/system/doctor.py"
 
 
-@pytest.fixture(autouse=True)
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home of its own, and a keeper that starts nothing."""
-    monkeypatch.setenv("GIA_HOME", str(tmp_path))
-    monkeypatch.delenv("GIA_STORE_URL", raising=False)
-    monkeypatch.setattr(Keeper, "_keep", lambda self: None)
-    st.cache_resource.clear()
-    yield tmp_path
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("installation")
 
 
 @pytest.fixture

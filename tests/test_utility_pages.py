@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 from test_utility import QUICK
 from typer.testing import CliRunner
@@ -23,7 +21,6 @@ from gia_core.store import RunStore, Status
 from gia_core.utility.spec import of_audit
 from gia_core.worker import carry_out
 from ui.chapters import Chapters
-from ui.keeper import Keeper
 from ui.utility_figures import accuracy
 
 APP = Path(__file__).parent.parent / "app.py"
@@ -33,15 +30,7 @@ AUDIT = AuditSpec(
 )
 
 
-@pytest.fixture(autouse=True)
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home of its own, and a keeper that starts nothing."""
-    monkeypatch.setenv("GIA_HOME", str(tmp_path))
-    monkeypatch.delenv("GIA_STORE_URL", raising=False)
-    monkeypatch.setattr(Keeper, "_keep", lambda self: None)
-    st.cache_resource.clear()
-    yield tmp_path
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("installation")
 
 
 @pytest.fixture
