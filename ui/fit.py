@@ -37,9 +37,12 @@ def in_short(objections: Sequence[Objection]) -> str:
     return f"not with this {titles.label(chosen[0].rpartition('.')[2]).lower()}{more}"
 
 
-def apart(objections: Sequence[Objection], spec: AuditSpec | None) -> tuple[list[Objection], list[Objection]]:
+def apart(
+    objections: Sequence[Objection], spec: AuditSpec | None, home: Path
+) -> tuple[list[Objection], list[Objection]]:
     """What the attack objects to, and what speaks against the rest of the setup."""
-    needs = unmet(spec.attack.needs, spec) if spec else []
+    classes = spec.dataset.class_count(home) if spec and not spec.dataset.absent(home) else None
+    needs = unmet(spec.attack.needs, spec, classes) if spec else []
     own = [objection for objection in objections if objection in needs or objection.field.startswith("attack")]
     return own, [objection for objection in objections if objection not in own]
 

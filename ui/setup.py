@@ -73,7 +73,7 @@ def draw(seed: AuditSpec, home: Path) -> Draft:
         batch.number_input("Batch size", 1, MAX_BATCH, key=PREFIX + "batch_size", help=batch_help)
         pick("attack", spec, home)
         st.caption(titles.summary(chosen["attack"]))
-        lacks, others = fit.apart(objections, spec)
+        lacks, others = fit.apart(objections, spec, home)
         fit.unmet_by_attack(spec, lacks, home)
         pick_defenses()
         fit.unmet_by_defenses(spec, refused, home)
@@ -198,7 +198,7 @@ def exchange(seed: AuditSpec, problems: Problems) -> dict[str, Any]:
     with st.grid(2, min_column_width=125, vertical_alignment="bottom"):
         values = {
             name: forms.field_input(name, fields[name], PREFIX + name, getattr(seed, name), problems)
-            for name in ("rounds", "seed")
+            for name in ("rounds", "seed", "control")
         }
         if values["rounds"] == 1:  # nothing follows that the server could move its model for
             return values | {"server_lr": seed.server_lr}
