@@ -11,11 +11,13 @@ page = st.navigation(
         "Explore": [
             st.Page("pages/explore/lab.py", title="Lab", icon=":material/science:", default=True),
             st.Page("pages/explore/compare.py", title="Compare", icon=":material/compare:"),
+            st.Page("pages/explore/sweep.py", title="Sweep", icon=":material/grid_on:"),
             st.Page("pages/explore/priors.py", title="Priors", icon=":material/auto_awesome:"),
             st.Page("pages/explore/utility.py", title="Cost", icon=":material/balance:"),
         ],
         "Review": [
             st.Page("pages/review/runs.py", title="Runs", icon=":material/photo_library:"),
+            st.Page("pages/review/report.py", title="Report", icon=":material/description:"),
             st.Page("pages/review/advisor.py", title="Advisor", icon=":material/shield_question:"),
         ],
         "Learn": [st.Page("pages/learn/glossary.py", title="Glossary", icon=":material/menu_book:")],

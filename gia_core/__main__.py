@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import prior_commands, utility_commands
-from .console import FAILED, REFUSED, AsJson, failing, give_up, print_json, print_table, read_spec, settings
+from . import prior_commands, report_commands, utility_commands
+from .console import (
+    FAILED,
+    REFUSED,
+    AsJson,
+    RunId,
+    failing,
+    give_up,
+    known,
+    open_store,
+    opened_store,
+    print_json,
+    print_table,
+    read_spec,
+    settings,
+)
 
 if TYPE_CHECKING:
     from .gate import Limit
     from .priors import PriorSpec
-    from .store import Json, Run, RunStore
+    from .store import Json, Run
     from .utility import UtilitySpec
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(prior_commands.app, name="prior")
+app.add_typer(report_commands.app)
 
 BEYOND = 3
 """Exit code: an audit found more than it may."""
-
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, as the command runs lists it.")]
 
 
 @app.callback()
@@ -163,21 +175,6 @@ def show_run(run_id: RunId, as_json: AsJson = False) -> None:
     print_table(("Run", run.id), rows.items())
 
 
-@app.command("report")
-def write_report(
-    run_id: RunId, out: Annotated[Path | None, typer.Option(metavar="FILE", help="The zip to write.")] = None
-) -> None:
-    """Write everything about a run into one zip: spec, scores, events and images."""
-    from .report import archive
-
-    with opened_store() as store, known(run_id):
-        content = archive(store, run_id)
-    file = out or Path(f"gia-run-{run_id}.zip")
-    with failing():
-        file.write_bytes(content)
-    typer.echo(f"{file} holds recovered training data; handle it as the original data.")
-
-
 @app.command("runner")
 def start_runner() -> None:
     """Carry out the queued runs of the store until Ctrl-C; on a cluster, start it on the head."""
@@ -222,38 +219,6 @@ def fetch_dataset(
     with failing(), Progress(console=Console(stderr=True)) as progress:
         fetch(name, settings().home, progress)
     typer.echo(f"{name} is ready.")
-
-
-@contextmanager
-def opened_store() -> Iterator[RunStore]:
-    """Ends the program where the store cannot be used."""
-    from .store import StoreError
-
-    try:
-        store = open_store()
-        try:
-            yield store
-        finally:
-            store.close()
-    except StoreError as error:
-        give_up(str(error))
-
-
-def open_store() -> RunStore:
-    """Raises StoreError."""
-    from .store import RunStore
-
-    chosen = settings()
-    return RunStore(chosen.store_url, home=chosen.home)
-
-
-@contextmanager
-def known(run_id: str) -> Iterator[None]:
-    """Ends the program where the store has no such run."""
-    try:
-        yield
-    except KeyError:
-        give_up(f"There is no run {run_id}; to list them: python -m gia_core runs", REFUSED)
 
 
 def setup(run: Run) -> tuple[str, str, str, str, str]:

@@ -133,7 +133,8 @@ def audit(
 
     # The server: below this line the attack gets the observation, and only the scores see the truth.
     truth = joined([federation.holders[client].batch for client in rounds[0].clients])
-    targets = observe(spec, data, rounds, truth, federation, public, partial(prepared, dataset=spec.dataset, home=home))
+    priors = partial(prepared, dataset=spec.dataset, home=home)
+    targets = observe(spec, data, rounds, truth, federation, public, priors, rng["server"])
     check = capture(targets[0].seen, targets[0].batch, spec)
     yield started(truth, check)
     yield from attacked(spec, targets, truth, check, federation.guard, rng["attack"], weights=weights, stopped=stopped)
@@ -200,7 +201,8 @@ def attacked(
         return
     assert progress is not None  # an attack yields at least one step
     at_truth = spec.attack.mismatch(inverted.seen, inverted.batch)
-    causes = diagnose(inverted.seen, truth, progress.paired, at_truth, check) if spec.attack.finds_images else ()
+    should_find = spec.attack.finds_images and spec.control == "none"
+    causes = diagnose(inverted.seen, truth, progress.paired, at_truth, check) if should_find else ()
     yield Finished(progress, asked_to_stop, causes)
 
 

@@ -14,12 +14,14 @@ import typer
 if TYPE_CHECKING:
     from .jobs import Job
     from .settings import Settings
+    from .store import RunStore
 
 Spec = TypeVar("Spec", bound="Job")
 
 FAILED, REFUSED = 1, 2
 """Exit codes: something went wrong; what was asked for makes no sense."""
 
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, as the command runs lists it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -66,6 +68,38 @@ def failing() -> Iterator[None]:
         if sys.flags.dev_mode:
             raise
         give_up(str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def opened_store() -> Iterator[RunStore]:
+    """Ends the program where the store cannot be used."""
+    from .store import StoreError
+
+    try:
+        store = open_store()
+        try:
+            yield store
+        finally:
+            store.close()
+    except StoreError as error:
+        give_up(str(error))
+
+
+def open_store() -> RunStore:
+    """Raises StoreError."""
+    from .store import RunStore
+
+    chosen = settings()
+    return RunStore(chosen.store_url, home=chosen.home)
+
+
+@contextmanager
+def known(run_id: str) -> Iterator[None]:
+    """Ends the program where the store has no such run."""
+    try:
+        yield
+    except KeyError:
+        give_up(f"There is no run {run_id}; to list them: python -m gia_core runs", REFUSED)
 
 
 def give_up(message: str, code: int = FAILED) -> NoReturn:

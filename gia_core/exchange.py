@@ -73,7 +73,7 @@ def carried_out(
 
 
 def public_images(data: Data) -> Tensor:
-    """Evenly spread training images, (N, C, H, W)."""
-    count = min(len(data.training), PUBLIC)
-    chosen = torch.linspace(0, len(data.training) - 1, count).long().tolist()
-    return torch.stack([pixels(data.training, index) for index in chosen])
+    """Training images of all classes, (N, C, H, W): always the same ones, in the order of the data set."""
+    # By chance and not every second one: data sets may deal their classes in turn.
+    chosen = torch.randperm(len(data.training), generator=torch.Generator().manual_seed(0))[:PUBLIC]
+    return torch.stack([pixels(data.training, index) for index in chosen.sort().values.tolist()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
@@ -17,6 +18,10 @@ from .store import Event, Json, Run, RunStore
 METRICS = {"psnr": "PSNR", "ssim": "SSIM", "mse": "MSE", "lpips": "LPIPS"}
 ATTACK = "reconstruction"
 """Beside the names of the blind guesses, that of what the attack found."""
+
+MANIFEST = "manifest.json"
+FORMAT = "gia-lab-bundle 1"
+"""What a manifest calls itself; ``bundle.py`` reads it."""
 
 README = """\
 GIA Lab: what one audit recovered
@@ -34,6 +39,9 @@ scores.csv    one row per image and guess: the attack's reconstruction first, th
 events.json   losses and scores along the run
 original-N.png, reconstruction-N.png
               the private images and what the attack made of them, in the same order
+truth.png, frames/
+              the same as grids, the reconstruction at every moment that was kept
+manifest.json when the run took place, and the SHA-256 of every file; to look at it elsewhere: python -m gia_core import
 
 PSNR (dB) and SSIM are higher, MSE and LPIPS lower where two pictures are alike. An empty cell was not measured. Metrics
 mislead in both directions, so look at the pictures. "Not recovered" means: not by this attack, with this knowledge,
@@ -131,6 +139,8 @@ def verdict(found: Json) -> str:
     compared = f"{decibels(psnr[best])} PSNR, against {decibels(guesses[best])} for the best blind guess"
     if len(psnr) > 1:
         compared = f"at best {compared}"
+    if (found.get("spec") or {}).get("control", "none") != "none":
+        return f"Control: so close comes this attack to the images without their update ({compared})."
     if any(found_again):
         count = f"{sum(found_again)} of {len(psnr)} images" if len(psnr) > 1 else "the image"
         return f"Recovered: {count} ({compared})."
@@ -185,7 +195,7 @@ def archive(store: RunStore, run_id: str) -> bytes:
     sentence = body(events, "finished").get("nothing_to_invert") or verdict(found)
     readme = README.format(verdict=sentence, id=run.id, status=run.status, iterations=found["iterations"] or "no")
     if run.job is not None and run.spec is None:
-        return zipped(experiment(run, events, found))
+        return sealed(run, experiment(run, events, found), {})
     files = {
         "README.txt": readme.encode(),
         "spec.json": as_json(found["spec"]),
@@ -194,7 +204,29 @@ def archive(store: RunStore, run_id: str) -> bytes:
         "events.json": as_json([{"seq": event.seq, "at": event.at, **event.body} for event in events]),
         **pictures(store, run_id, body(events, "started").get("labels", [])),
     }
-    return zipped(files)
+    kept = [frame for seq, _ in store.frames(run_id) if (frame := store.frame(run_id, seq)) is not None]
+    files |= {f"frames/{frame.seq}.png": frame.png for frame in kept}
+    if (truth := store.truth(run_id)) is not None:
+        files["truth.png"] = truth
+    return sealed(run, files, {str(frame.seq): frame.iteration for frame in kept})
+
+
+def sealed(run: Run, files: Mapping[str, bytes], iterations: Mapping[str, int]) -> bytes:
+    """The files with a manifest that tells when the run took place, and what each file must hash to.
+
+    ``iterations`` are those of the frames, by their ``seq``.
+    """
+    manifest = {
+        "format": FORMAT,
+        "run": run.id,
+        "status": run.status,
+        "error": run.error,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "frames": iterations,
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+    return zipped({**files, MANIFEST: as_json(manifest)})
 
 
 def experiment(run: Run, events: Sequence[Event], found: Json) -> dict[str, bytes]:

@@ -98,6 +98,9 @@ class AuditSpec(Component):
     """How the server tries to get the images back."""
     knowledge: Knowledge = Knowledge()
     """What the attacker is granted."""
+    control: Literal["none", "random-update"] = "none"
+    """Give the attack random numbers in place of the update, every tensor as long as the real one: what it finds all
+    the same does not come from the update."""
     seed: int = Field(0, ge=0, le=2**31 - 1)
     """Decides every random choice: the images, the model's weights, the noise, the attack's start."""
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Unpack
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from .jobs import Job
 from .storage import history, presence, schema
+from .storage.adoption import Left, adopt
 from .storage.database import Database, StoreError
 from .storage.presence import SILENCE
 from .storage.records import Control, Event, Frame, Json, Run, Status
-from .storage.rows import ORDERS, UNDER_WAY, Filters, Sort, change, columns, conditions, find, read, read_all
+from .storage.rows import ORDERS, UNDER_WAY, Filters, Sort, add, change, conditions, find, read, read_all
+from .storage.sweeps import Entry, Sweep, Sweeps
 
 __all__ = [
     "SILENCE",
     "Control",
+    "Entry",
     "Event",
     "Filters",
     "Frame",
@@ -30,6 +32,7 @@ __all__ = [
     "Sort",
     "Status",
     "StoreError",
+    "Sweep",
 ]
 
 
@@ -51,6 +54,8 @@ class RunStore:
         self._home = home
         self._now = clock
         schema.migrate(self._database)
+        self.sweeps = Sweeps(self._database, home=home, now=clock)
+        """Those there are, and their runs."""
 
     def close(self) -> None:
         """Let go of the database; the next call takes hold of it again."""
@@ -62,13 +67,13 @@ class RunStore:
         """Queue a run and return its id. Raises ValueError, one sentence, where the job cannot be carried out."""
         for objection in job.objections(self._home):
             raise ValueError(f"{objection.field}: {objection.reason}")
-        run_id = secrets.token_hex(8)
         with self._database.writing() as connection:
-            connection.execute(insert(schema.run).values(id=run_id, created_at=self._now(), **columns(job)))
-            connection.execute(insert(schema.spec).values(run_id=run_id, body=job.model_dump_json()))
-            for name in {defense.name for defense in getattr(job, "defenses", ())}:
-                connection.execute(insert(schema.defense).values(run_id=run_id, name=name))
-        return run_id
+            return add(connection, job, at=self._now())
+
+    def adopt(self, job: Job, left: Left) -> str:
+        """Take in a run that another store kept, whole or not at all, and return its new id."""
+        with self._database.writing() as connection:
+            return adopt(connection, job, left, at=self._now())
 
     def run(self, run_id: str) -> Run:
         with self._database.reading() as connection:
@@ -201,9 +206,8 @@ class RunStore:
 
         A queued one among them was never started: `claim` hands it out again.
         """
-        orphaned = presence.orphaned(since=self._now() - silence)
         with self._database.reading() as connection:
-            return read_all(connection, orphaned, ORDERS["oldest"])
+            return read_all(connection, presence.orphaned(since=self._now() - silence), ORDERS["oldest"])
 
     # For the worker.
 
@@ -269,8 +273,6 @@ class RunStore:
             return self._change(run_id, lambda _: self._ended(status, error))
         except KeyError:
             return False
-
-    # Shared.
 
     @contextmanager
     def _reading(self, run_id: str) -> Iterator[Connection]:

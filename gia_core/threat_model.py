@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, nn
 
 from .aggregation.many_clients import ManyClients
+from .control import random_update
 from .defenses import Defense, comparison, expectation, simulated
 from .defenses.clipping import Clipping
 from .defenses.encoding import Key
@@ -18,7 +20,7 @@ from .federation import Federation
 from .metrics import pairing
 from .models.batch_norm import received_by_batch_norm, running_averages
 from .spec import AuditSpec
-from .types import Batch, BatchNormStatistics, ClientRule, Data, Observation, Round
+from .types import Batch, BatchNormStatistics, ClientRule, Data, Observation, Round, Update
 
 BOUNDS = (Clipping, UserLevelDP)
 """Defenses that shorten each client's update on its own."""
@@ -51,19 +53,26 @@ def observe(
     federation: Federation,
     public: Tensor | None,
     prior: Callable[[str], nn.Module] | None = None,
+    rng: torch.Generator | None = None,
 ) -> tuple[Target, ...]:
     """What the server sees of all rounds, as something to invert.
 
     ``truth`` is what all clients together hold in private whose updates the server is left with. It is a single target
     of all rounds, unless the attacker knows how the batch was encoded: as every round has another encoding, each is
-    inverted on its own then, and what was found is decoded together.
+    inverted on its own then, and what was found is decoded together. ``rng`` draws what a control run gets to see in
+    place of the updates.
     """
     knows = spec.knowledge
     known = spec.defenses if knows.defense else ()
     clients = len(exchanged[0].clients)
     believed = spec.client.believed(knows.local_training)
+    blank = spec.control == "random-update"
 
-    def entered(seen: Round) -> Round:
+    def received(update: Update) -> Update:
+        return random_update(update, rng or torch.Generator()) if blank else update
+
+    def entered(exchanged: Round) -> Round:
+        seen = replace(exchanged, update=received(exchanged.update))
         if len(truth.labels) > 1:
             return seen
         return replace(seen, model=simulated(known, seen.model, believed.mean_gradient(seen.update, 1)))
@@ -81,7 +90,9 @@ def observe(
             batch_norm=statistics(knows.batch_norm, first.round.model, held),
             public=public if knows.public_data else None,
             prior=prior,
-            query=(lambda model: federation.answer(model, first.batches).update) if knows.malicious_server else None,
+            query=(lambda model: received(federation.answer(model, first.batches).update))
+            if knows.malicious_server
+            else None,
         )
 
     targets = []

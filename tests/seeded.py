@@ -44,10 +44,37 @@ def seed_run(
     told: Told = Told(),
 ) -> str:
     """A run that took ``reached`` iterations in ten recorded steps, and came as close to the truth as ``closeness``."""
-    spec, reached = spec or AuditSpec(), reached or told.iterations
+    spec = spec or AuditSpec()
     run_id = store.submit(spec)
-    if status is Status.QUEUED:
-        return run_id
+    if status is not Status.QUEUED:
+        carry_out(
+            store,
+            run_id,
+            spec,
+            status=status,
+            reached=reached,
+            closeness=closeness,
+            error=error,
+            passed=passed,
+            told=told,
+        )
+    return run_id
+
+
+def carry_out(
+    store: RunStore,
+    run_id: str,
+    spec: AuditSpec,
+    *,
+    status: Status = Status.FINISHED,
+    reached: int | None = None,
+    closeness: float = 1.0,
+    error: str | None = None,
+    passed: bool = True,
+    told: Told = Told(),
+) -> None:
+    """Let a queued run take place."""
+    reached = reached or told.iterations
     store.start(run_id, {"device": "cpu"})
     truth = np.stack([image(i, split="victims", size=32) for i in range(spec.batch_size)])
     store.record(run_id, started(truth, passed=passed), truth=sprite(truth))
@@ -62,7 +89,6 @@ def seed_run(
         body = finished(truth, images, reached, status, told, granted=granted)
         store.record(run_id, body, frame=(reached, sprite(images)))
     end(store, run_id, status, error)
-    return run_id
 
 
 def end(store: RunStore, run_id: str, status: Status, error: str | None) -> None:

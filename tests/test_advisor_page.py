@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from test_advisor_rules import CHANGES
 from test_architecture import EVERY_KIND
 
-from gia_core import grade, report
+from gia_core import grade, report, titles
 from gia_core.accounting import Release
 from gia_core.advisor import Advice, Deployment, Rule, Setup, recommended
 from gia_core.aggregation import CKKS
@@ -20,7 +20,7 @@ from gia_core.defenses import DPSGD, Pruning
 from gia_core.models import LeNet
 from gia_core.spec import AuditSpec, Knowledge
 from gia_core.store import RunStore, Status
-from ui import advice, glossary, location, session, titles
+from ui import advice, glossary, location, session
 from ui.address import to_query
 from ui.counting import Counting
 from ui.families import FAMILIES

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from gia_core import attacker_card
 from gia_core.aggregation import CKKS, FastSecAgg, PlainSum, SecureAggregation
 from gia_core.attacks import InvertingGradients, LabelCounts
 from gia_core.datasets import Digits
@@ -18,7 +17,6 @@ from gia_core.spec import AuditSpec, Knowledge
 from gia_core.store import RunStore
 from gia_core.worker import carry_out
 from ui import address, location, preflight
-from ui.keeper import Keeper
 from ui.whatifs import what_ifs
 
 APP = Path(__file__).parent.parent / "app.py"
@@ -35,15 +33,7 @@ def but(spec: AuditSpec, **changes: Any) -> AuditSpec:
     return spec.model_copy(update=changes)
 
 
-@pytest.fixture(autouse=True)
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home of its own, and a keeper that starts nothing."""
-    monkeypatch.setenv("GIA_HOME", str(tmp_path))
-    monkeypatch.delenv("GIA_STORE_URL", raising=False)
-    monkeypatch.setattr(Keeper, "_keep", lambda self: None)
-    st.cache_resource.clear()
-    yield tmp_path
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("installation")
 
 
 def visit(**query: str) -> AppTest:
@@ -109,12 +99,13 @@ def test_what_does_not_fit_is_told_before_the_start() -> None:
     ],
 )
 def test_the_card_says_what_the_server_gets_of_many_clients(changes, words: str) -> None:
-    assert words in ", ".join(preflight.granted(but(QUICK, **changes)))
+    assert words in ", ".join(attacker_card.granted(but(QUICK, **changes)))
 
 
 def test_the_card_counts_all_images_behind_a_sum() -> None:
-    assert "that it comes from 12 private images" in preflight.granted(but(QUICK, batch_size=3))
-    assert "that each comes from 3 private images" in preflight.granted(but(QUICK, batch_size=3, aggregation=CKKS()))
+    assert "that it comes from 12 private images" in attacker_card.granted(but(QUICK, batch_size=3))
+    apart = but(QUICK, batch_size=3, aggregation=CKKS())
+    assert "that each comes from 3 private images" in attacker_card.granted(apart)
 
 
 def test_too_many_dropouts_are_foretold() -> None:

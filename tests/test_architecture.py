@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "aggregation": "component models types",
     "clients": "component types",
     "defenses": "accounting component models types",
-    "attacks": "component models priors types",
+    "attacks": "clients component models priors types",
     "datasets": "component types",
     "models": "component datasets types",
     "verification": "aggregation clients component models types",
@@ -37,23 +37,36 @@ MAY_IMPORT = {
     "baselines": "metrics types",
     "spec": "aggregation attacks clients component datasets defenses models priors types verification",
     "recovery": "",
+    "bundle": "bundle_contents jobs report spec store",
+    "bundle_contents": "spec store",
+    "reports": "advisor attacker_card component glossary grade jobs protection provenance report setups spec store "
+    "terms titles",
+    "report_commands": "bundle console report reports",
+    "titles": "component",
+    "terms": "",
+    "glossary": "component spec terms titles",
+    "attacker_card": "clients component spec titles",
+    "setups": "attacker_card component spec titles",
     "diagnosis": "aggregation metrics recovery spec types",
     "federation": "aggregation defenses spec types verification",
     "exchange": "aggregation baselines defenses federation spec types",
-    "threat_model": "aggregation defenses exchange federation metrics models spec types",
+    "control": "spec types",
+    "threat_model": "aggregation control defenses exchange federation metrics models spec types",
     "audit": "aggregation baselines chronicle datasets defenses diagnosis exchange federation metrics models priors "
     "spec threat_model types verification",
     "jobs": "priors spec utility",
     "utility": "accounting chronicle clients component datasets defenses models spec types",
     "priors": "chronicle component datasets models provenance types",
-    "storage": "jobs spec",
+    "storage": "jobs spec sweep",
+    "sweep": "attacks clients component defenses spec",
+    "sweep_outcome": "spec store sweep",
     "store": "jobs storage",
     "report": "recovery store",
     "grade": "recovery",
     "advisor": "aggregation clients component defenses grade models report spec store verification",
     "gate": "report store",
     "doctor": "datasets settings spec store",
-    "console": "faults jobs settings",
+    "console": "faults jobs settings store",
     "faults": "priors spec",
     "provenance": "",
     "chronicle": "",
@@ -65,8 +78,8 @@ MAY_IMPORT = {
     "terminal": "audit bodies chronicle provenance report spec store",
     "prior_commands": "console priors provenance settings terminal",
     "utility_commands": "chronicle console provenance report store terminal utility",
-    "__main__": "console datasets doctor gate jobs prior_commands priors report runner settings spec store terminal "
-    "utility utility_commands",
+    "__main__": "console datasets doctor gate jobs prior_commands priors report report_commands runner settings spec "
+    "store terminal utility utility_commands",
 }
 """Of its own package, what each part of gia_core may import; of others, see MAY_NOT_IMPORT."""
 
@@ -91,8 +104,9 @@ PACKAGE_OF = {
 """Where the package that brings a module has another name."""
 
 PAGES_MAY_IMPORT = (
-    "accounting advisor aggregation attacks clients component datasets defenses doctor grade jobs models priors "
-    "protection report settings spec store types utility verification"
+    "accounting advisor aggregation attacker_card attacks bundle clients component control datasets defenses doctor "
+    "glossary grade jobs models priors protection report reports settings setups spec store sweep sweep_outcome terms "
+    "titles types utility verification"
 )
 """Of gia_core; nothing of it needs torch."""
 
@@ -102,6 +116,8 @@ NEEDS_NO = {
     "gia_core.spec": "torch torchvision ray sqlalchemy streamlit",
     "gia_core.store": "torch torchvision ray streamlit",
     "gia_core.report": "torch torchvision ray streamlit",
+    "gia_core.reports.page": "torch torchvision ray streamlit",
+    "gia_core.bundle": "torch torchvision ray streamlit",
     "gia_core.advisor.evidence": "torch torchvision ray streamlit",
     "gia_core.doctor": "torch torchvision ray streamlit",
     "gia_core.runner": "torch torchvision streamlit",

@@ -14,6 +14,7 @@ from victims import (
     observation,
     private_batch,
     small_network,
+    smooth_prior,
     split_network,
     untrained_prior,
 )
@@ -22,6 +23,7 @@ from gia_core.attacks import (
     APRIL,
     CAFE,
     DLG,
+    GGL,
     GIAS,
     IDLG,
     RGAP,
@@ -55,6 +57,7 @@ QUICK = [
     CINet(iterations=150, lr=3e-3),
     DeepImagePrior(iterations=100, lr=1e-2, width=8),
     GIAS(latent_iterations=20, weight_iterations=200, weight_lr=0.01),
+    GGL(iterations=60, population=20, code_weight=0),
     CocktailParty(iterations=30, inversion_iterations=30),
     Fishing(then=InvertingGradients(iterations=200)),
     LinearLeak(),
@@ -85,8 +88,9 @@ def granted(attack, model, batch, **known) -> Observation:
         seen = replace(seen, batch_norm=received_by_batch_norm(model, batch.images))
     if "malicious_server" in attack.needs.knowledge:
         seen = replace(seen, query=lambda tampered: seen.rule(tampered, batch))
-    if hasattr(attack, "prior"):
-        seen = replace(seen, prior=lambda name: untrained_prior())
+    if hasattr(attack, "prior"):  # codes alone reach only what the prior has learned
+        prior = smooth_prior() if attack.name == "ggl" else untrained_prior()
+        seen = replace(seen, prior=lambda name: prior)
     if "public_data" in attack.needs.knowledge:
         seen = replace(seen, public=private_batch(200, seed=11).images)
     return seen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -20,13 +21,13 @@ from gia_core.defenses import defend
 from gia_core.defenses.gaussian_noise import GaussianNoise
 from gia_core.defenses.pruning import Pruning
 from gia_core.diagnosis import match_causes, relative_distance
-from gia_core.exchange import exchange
+from gia_core.exchange import exchange, public_images
 from gia_core.federation import Federation, Holder
 from gia_core.models import MLP, LeNet, ResNet20
 from gia_core.models.training import Training
 from gia_core.spec import AuditSpec, Knowledge
 from gia_core.threat_model import observe
-from gia_core.types import Observation
+from gia_core.types import Data, LabeledImages, Observation
 
 QUICK = AuditSpec(dataset=Digits(), model=MLP(), attack=InvertingGradients(iterations=5))
 
@@ -215,6 +216,15 @@ def test_public_images_are_none_of_the_victims(home: Path):
     truth = story(spec, home)[0].truth.images
     assert public.shape[1:] == truth.shape[1:]
     assert not (public[:, None] == truth[None]).flatten(2).all(-1).any()
+
+
+def test_public_images_are_of_all_classes_even_where_these_take_turns():
+    pixel = np.arange(8, dtype=np.uint8)
+    training = LabeledImages(np.arange(4000) % 8, lambda index: np.full((1, 1, 1), pixel[index % 8]))
+    data = Data((1, 1, 1), tuple("abcdefgh"), training, training, (0.5,), (0.5,))
+    public = (public_images(data) * 255).round().long().flatten()
+    assert len(public) == 2000
+    assert (public.bincount() > 200).all()
 
 
 def test_exact_batch_norm_statistics_are_those_of_the_private_batch(home: Path):

@@ -7,8 +7,9 @@ import pytest
 from gia_core.attacks import DLG, IDLG, InvertingGradients, LinearLeak
 from gia_core.defenses import GaussianNoise, Pruning
 from gia_core.models import MLP
+from gia_core.setups import Difference, differences
 from gia_core.spec import AuditSpec, Knowledge, Victim
-from ui.compare_setups import LONGEST, Difference, differences, in_common, names
+from ui.compare_setups import LONGEST, in_common, names
 
 SETUP = AuditSpec()
 PRUNED = AuditSpec(defenses=(Pruning(),))

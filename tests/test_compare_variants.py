@@ -7,14 +7,14 @@ from itertools import permutations
 
 import pytest
 
+from gia_core.attacker_card import planned_iterations
 from gia_core.attacks import IDLG, Attack, InvertingGradients
 from gia_core.defenses import Clipping, GaussianNoise, Precode, Pruning
 from gia_core.models import MLP, LeNet
+from gia_core.setups import differences
 from gia_core.spec import AuditSpec, Knowledge, kinds
 from gia_core.store import Control, Run, Status
 from ui import compare_protection, compare_variants
-from ui.compare_setups import differences
-from ui.preflight import planned_iterations
 
 PRUNED = AuditSpec(defenses=(Pruning(),), knowledge=Knowledge(labels=True), seed=3)
 ATTACKS = kinds(Attack)

@@ -8,10 +8,9 @@ import pytest
 from pydantic import Field
 from streamlit.testing.v1 import AppTest
 
-from gia_core import aggregation, attacks, clients, datasets, defenses, models
+from gia_core import aggregation, attacks, clients, datasets, defenses, models, titles
 from gia_core.component import Component
 from gia_core.spec import kinds
-from ui import titles
 
 CATALOGS = [
     aggregation.Aggregation,

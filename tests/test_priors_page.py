@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
+from gia_core import attacker_card
 from gia_core.attacks import GIAS, CINet
 from gia_core.datasets import Digits
 from gia_core.models import LeNet
@@ -19,25 +19,21 @@ from gia_core.store import RunStore, Status
 from gia_core.worker import carry_out
 from ui import preflight, prior_figures
 from ui.chapters import Chapters
-from ui.keeper import Keeper
 
 APP = Path(__file__).parent.parent / "app.py"
 PRIORS = "pages/explore/priors.py"
 SMALL = PriorSpec(name="small", dataset=Digits(size=16), method=VAE(latent=4, width=4), steps=3, batch_size=8)
 
 
+pytestmark = pytest.mark.usefixtures("installation")
+
+
 @pytest.fixture(autouse=True)
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home of its own, and a keeper that starts nothing."""
-    monkeypatch.setenv("GIA_HOME", str(tmp_path))
-    monkeypatch.delenv("GIA_STORE_URL", raising=False)
-    monkeypatch.setattr(Keeper, "_keep", lambda self: None)
-    st.cache_resource.clear()
+def one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield tmp_path
+    yield
     torch.set_num_threads(threads)
-    st.cache_resource.clear()
 
 
 @pytest.fixture
@@ -159,8 +155,8 @@ def test_the_curves_take_each_look_once() -> None:
 
 def test_the_preflight_tells_what_a_generator_knows_and_where_it_is_known_to_fail() -> None:
     known = Knowledge(labels=True)
-    assert any("a prior" in words for words in preflight.granted(AuditSpec(attack=GIAS(), knowledge=known)))
-    assert not any("a prior" in words for words in preflight.granted(AuditSpec(attack=CINet(), knowledge=known)))
+    assert any("a prior" in words for words in attacker_card.granted(AuditSpec(attack=GIAS(), knowledge=known)))
+    assert not any("a prior" in words for words in attacker_card.granted(AuditSpec(attack=CINet(), knowledge=known)))
     sigmoid, relu = (AuditSpec(attack=CINet(), model=LeNet(activation=a), knowledge=known) for a in ("sigmoid", "relu"))
     assert not any("CI-Net" in words for words in preflight.cautions(sigmoid))
     assert any("expect it to fail" in words for words in preflight.cautions(relu))

@@ -149,6 +149,9 @@ def test_the_archive_holds_everything(store: RunStore, run_id: str) -> None:
         "scores.json",
         "scores.csv",
         "events.json",
+        "manifest.json",
+        "truth.png",
+        "frames/2.png",
         *(f"{name}-{index}.png" for name in ("original", "reconstruction") for index in range(3)),
     }
     assert AuditSpec.model_validate_json(files["spec.json"]) == AuditSpec()

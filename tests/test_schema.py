@@ -81,7 +81,7 @@ def test_a_store_of_a_newer_version_is_refused(store: RunStore, store_url: str, 
 def test_the_tables_have_the_columns_that_queries_name(store: RunStore, store_url: str):
     engine = create_engine(store_url)
     declared = [value for value in vars(schema).values() if isinstance(value, TableClause)]
-    assert len(declared) == 7
+    assert len(declared) == 9
     for table in declared:
         assert {column["name"] for column in inspect(engine).get_columns(table.name)} == set(table.c.keys())
     engine.dispose()

@@ -11,6 +11,7 @@ from gia_core.clients import FedSGD
 from gia_core.models.attention import Block, VisionTransformer
 from gia_core.models.layers import drawn_from
 from gia_core.models.parties import Party, SplitNetwork
+from gia_core.priors.generator import Generator
 from gia_core.priors.networks import Decoder
 from gia_core.types import Batch, ClientRule, Observation, Round, Update
 
@@ -66,11 +67,29 @@ def untrained_prior(*, num_classes: int = 0, seed: int = 0) -> Decoder:
         return Decoder((1, 8, 8), latent=16, width=8, num_classes=num_classes).requires_grad_(False)
 
 
+class Smooth(Generator):
+    """Draws pictures of the kind of ``private_batch``: nine gray values with smooth ways between them."""
+
+    image_shape, latent_shape, num_classes = (1, 8, 8), (9,), 0
+
+    def forward(self, codes: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        return smoothed(codes.sigmoid().unflatten(1, (1, 3, 3)))
+
+
+def smooth_prior() -> Smooth:
+    """A generator that knows perfectly what private pictures look like."""
+    return Smooth()
+
+
+def smoothed(coarse: torch.Tensor) -> torch.Tensor:
+    """(B, 1, 3, 3) to (B, 1, 8, 8)."""
+    return nn.functional.interpolate(coarse, size=8, mode="bilinear", align_corners=True)
+
+
 def private_batch(size: int = 1, *, classes: int = 4, seed: int = 0) -> Batch:
     """Smooth random pictures of 1 × 8 × 8 pixels."""
     rng = generator(seed)
-    coarse = torch.rand(size, 1, 3, 3, generator=rng)
-    images = nn.functional.interpolate(coarse, size=8, mode="bilinear", align_corners=True)
+    images = smoothed(torch.rand(size, 1, 3, 3, generator=rng))
     return Batch(images, torch.randint(classes, (size,), generator=rng))
 
 

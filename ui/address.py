@@ -22,8 +22,14 @@ from .parts import kinds_of
 RUN = "run"
 """The one other parameter: the run that is shown."""
 
+REPORT = "report"
+"""On the page that writes reports: its runs, with commas between them."""
+
 COMPARE = "compare"
 """On the page that compares: its runs, with commas between them."""
+
+SWEEP = "sweep"
+"""On the page of sweeps: the one that is shown."""
 
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 
 import streamlit as st
 
+from gia_core import titles
 from gia_core.advisor import Advice, Deployment, Setup, Severity, Stage, advise
 from gia_core.advisor.evidence import after, before
 from gia_core.attacks import InvertingGradients
@@ -16,7 +17,7 @@ from gia_core.jobs import AUDIT
 from gia_core.spec import AuditSpec
 from gia_core.store import Run, Status
 
-from . import counting, evidence, glossary, grading, kinds, location, remedies, session, titles
+from . import counting, evidence, glossary, grading, kinds, location, remedies, session
 
 STAGES = {
     Stage.NETWORK: "What the network gives away by its design.",

@@ -19,6 +19,8 @@ PAGES_USE = (
     "live",
     "priors",
     "run_list",
+    "sweep_start",
+    "sweep_view",
     "welcome",
 )
 

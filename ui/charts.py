@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from gia_core import titles
 from gia_core.store import Run
 
-from . import figures, titles
+from . import figures
 from .history import History
 from .live_plot import live_plot
 from .tables import table

@@ -39,6 +39,8 @@ def draw() -> list[Run]:
         with st.popover("Choose runs", icon=":material/checklist:"):
             pick(runs)
         if runs:
+            asked = {address.REPORT: ",".join(run.id for run in runs)}
+            st.page_link(kinds.REPORT, label="Report", icon=":material/description:", query_params=asked)
             with st.popover("Share", icon=":material/link:"):
                 st.caption("Opens this comparison, live or finished, for everybody who reaches this server.")
                 st.code(location.absolute("/", query(runs)), language=None, wrap_lines=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
+from gia_core.titles import HIGHER_IS_CLOSER, METRICS, UNITS, number, short
+
 from .figures import Figure, positive, rounded, series
 from .history import History, Point, finite
-from .titles import HIGHER_IS_CLOSER, METRICS, UNITS, number, short
 
 MAX_POINTS = 250
 """Points in one of up to four curves; they are sent again whenever the slider moves."""

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from gia_core import titles
 from gia_core.store import Frame, Status
 
-from . import compare_setups, compare_sides, images, kinds, live, titles
+from . import compare_setups, compare_sides, images, kinds, live
 from .compare_sides import Side
 from .history import Point
 from .wipe import Picture, wipe

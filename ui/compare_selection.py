@@ -49,4 +49,8 @@ def bar() -> None:
             run_ids = ",".join(selected())
             selected().clear()
             st.switch_page(kinds.COMPARE, query_params={address.COMPARE: run_ids})
+        if st.button("Report", icon=":material/description:", type="tertiary", key="report-selected"):
+            run_ids = ",".join(selected())
+            selected().clear()
+            st.switch_page(kinds.REPORT, query_params={address.REPORT: run_ids})
         st.button("Clear", type="tertiary", key="clear-selection", on_click=selected().clear)

@@ -1,25 +1,18 @@
-"""Setups side by side: in what they differ, what they have in common, and what to call each of them; pure."""
+"""Setups side by side: what they have in common, and what to call each of them; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from pydantic import BaseModel
-
-from gia_core.component import Component
+from gia_core import titles
+from gia_core.attacker_card import planned_iterations
+from gia_core.setups import ABSENT, KNOWS_DEFENSE, WHOLE, Difference, differences
 from gia_core.spec import AuditSpec
-
-from . import preflight, titles
 
 LETTERS = "ABCD"
 MOST = len(LETTERS)
 """Setups side by side; more do not fit on a screen, and a sweep shows them better."""
-ABSENT = "—"
-WHOLE = {"dataset": "Data set", "knowledge": "Attacker is told", "victim": "Private images"}
-"""Parts of a setup that stand under another name than their own."""
-KNOWS_DEFENSE = "Attacker is told: defense"
 METHODS = ("Attack", "Defense", KNOWS_DEFENSE, "Model", "Data set", "Client", "Aggregation")
 """Settings whose values need no label to be understood, the most telling first."""
 ENOUGH = 2
@@ -28,103 +21,11 @@ LONGEST = 40
 """Characters of a name that still fits into a legend."""
 
 
-@dataclass(frozen=True)
-class Setting:
-    """One field of a setup, wherever in it."""
-
-    label: str
-    """What it is called: "Attack: iterations"."""
-    value: object
-    words: str
-    is_usual: bool
-    """Whether it holds the default of its own component."""
-
-
-class Difference(NamedTuple):
-    label: str
-    words: tuple[str, ...]
-    """Of each setup, in order; ``ABSENT`` where it has no such field."""
-
-
 class Common(NamedTuple):
     """Whether one of the things that a fair comparison holds fixed is the same in all setups."""
 
     holds: bool
     words: str
-
-
-def differences(specs: Sequence[AuditSpec]) -> list[Difference]:
-    """Every setting in which the setups differ, and nothing else.
-
-    A field that some of them lack, because they use another method, is left out where it is at its default: it comes
-    with the choice of the method, which is listed.
-    """
-    tables = [dict(settings(spec)) for spec in specs]
-    found = []
-    for path in dict.fromkeys(path for table in tables for path in table):
-        rows = [table.get(path) for table in tables]
-        held = [row for row in rows if row is not None]
-        chosen = len(held) < len(rows) and not all(row.is_usual for row in held)
-        if chosen or any(row.value != held[0].value for row in held):
-            found.append(Difference(held[0].label, tuple(row.words if row else ABSENT for row in rows)))
-    return found
-
-
-def settings(spec: AuditSpec) -> Iterator[tuple[str, Setting]]:
-    """Every field by its path; a defense's under the defense's name, wherever in the stack it stands."""
-    for name in AuditSpec.model_fields:
-        if name == "knowledge":
-            yield from (found for found in told(spec) if preflight.matters(found[0].removeprefix("knowledge."), spec))
-        elif name == "defenses":
-            stack = " + ".join(titles.title(type(defense)) for defense in spec.defenses) or "none"
-            order = tuple(defense.name for defense in spec.defenses)
-            yield name, Setting("Defense", order, stack, is_usual=not order)
-            for defense in spec.defenses:
-                yield from fields(f"defenses.{defense.name}", titles.title(type(defense)), defense)
-        else:
-            label = WHOLE.get(name, titles.label(name))
-            yield from setting(name, label, getattr(spec, name), AuditSpec.model_fields[name])
-
-
-def told(spec: AuditSpec) -> Iterator[tuple[str, Setting]]:
-    """What the attacker is granted, also of what there is nothing to know in this setup."""
-    return fields("knowledge", WHOLE["knowledge"], spec.knowledge)
-
-
-def setting(path: str, label: str, value: Any, info: Any) -> Iterator[tuple[str, Setting]]:
-    """A field, and those of the component that it holds."""
-    usual = info.get_default(call_default_factory=True)
-    if not isinstance(value, Component):
-        yield path, Setting(label, value, in_words(value), is_usual=value == usual)
-        return
-    if name := getattr(value, "name", ""):
-        yield path, Setting(label, name, titles.title(type(value)), is_usual=type(value) is type(usual))
-    yield from fields(path, WHOLE.get(path, label), value)
-
-
-def fields(path: str, owner: str, component: Component) -> Iterator[tuple[str, Setting]]:
-    for name, info in type(component).model_fields.items():
-        if name != "name":
-            label = titles.label(name)
-            label = label if label.isupper() else label[:1].lower() + label[1:]
-            yield from setting(f"{path}.{name}", f"{owner}: {label}", getattr(component, name), info)
-
-
-def in_words(value: Any) -> str:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case None | ():
-            return ABSENT
-        case float():
-            return f"{value:g}"
-        case int():
-            return f"{value:,}"
-        case tuple() if isinstance(value[0], BaseModel):
-            return titles.plural(len(value), "own picture")
-        case tuple():
-            return ", ".join(str(part) for part in value)
-    return titles.option(str(value))
 
 
 def names(specs: Sequence[AuditSpec | None]) -> list[str]:
@@ -186,7 +87,7 @@ def in_common(specs: Sequence[AuditSpec], *, same_pictures: bool | None) -> list
     """Batch, seed and budget; ``same_pictures`` tells whether the private images proved equal, None as long as they
     are not there to be compared."""
     seeds = [spec.seed for spec in specs]
-    budgets = [preflight.planned_iterations(spec.attack) for spec in specs]
+    budgets = [planned_iterations(spec.attack) for spec in specs]
     return [
         batch(specs, same_pictures),
         Common(True, f"same seed ({seeds[0]})") if len(set(seeds)) == 1 else Common(False, f"seeds: {listed(seeds)}"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import streamlit as st
 
+from gia_core import titles
 from gia_core.protection import FEWEST
 from gia_core.spec import AuditSpec
 from gia_core.store import StoreError
@@ -22,7 +23,6 @@ from . import (
     preflight,
     session,
     setup,
-    titles,
 )
 from .compare_setups import MOST
 from .compare_variants import ATTACK, BATCH, DEFENSE, MODEL, PROTECTION, STRENGTH, WAYS
@@ -213,3 +213,4 @@ def offer(spec: AuditSpec) -> None:
         if pressed and (run_ids := submit(compare_variants.protections(spec))):
             st.switch_page(kinds.COMPARE, query_params={address.COMPARE: ",".join(run_ids)})
     st.page_link(kinds.COMPARE, label="Vary one thing, side by side", icon=":material/call_split:")
+    st.page_link(kinds.SWEEP, label="Vary one or two things in many runs", icon=":material/grid_on:")

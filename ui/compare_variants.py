@@ -11,13 +11,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gia_core import titles
+from gia_core.attacker_card import planned_iterations
 from gia_core.component import Component
 from gia_core.spec import MAX_BATCH, AuditSpec
 
-from . import titles
 from .compare_protection import trio
 from .forms import bounds
-from .preflight import planned_iterations
 
 PROTECTION, ATTACK, DEFENSE, STRENGTH, BATCH, MODEL = (
     "protection",

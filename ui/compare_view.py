@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from gia_core import titles
+from gia_core.setups import differences
 from gia_core.store import Run
 
-from . import compare_figures, compare_protection, compare_setups, compare_sides, glossary, live, session, titles
+from . import compare_figures, compare_protection, compare_setups, compare_sides, glossary, live, session
 from .compare_pictures import Shown, choose_image, pictures, wiped
 from .compare_sides import Side
 from .history import History
@@ -186,7 +188,7 @@ def setups(runs: Sequence[Run]) -> None:
         st.caption("The setup of a run that another version of GIA Lab made cannot be read, so it is not compared.")
     if len(names) < 2:
         return
-    found = compare_setups.differences([spec for spec in specs if spec is not None])
+    found = differences([spec for spec in specs if spec is not None])
     st.markdown("**In what the setups differ**")
     if not found:
         st.caption("In nothing: these runs were made by the same setup.")

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .titles import HIGHER_IS_CLOSER, METRICS, plural
+from gia_core.titles import HIGHER_IS_CLOSER, METRICS, plural
 
 Scores: TypeAlias = Mapping[str, Any]
 """Per-image lists by metric; None where one was not measured."""

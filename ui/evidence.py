@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from gia_core import report
+from gia_core import report, titles
 from gia_core.advisor.evidence import Evidence
 
-from . import images, kinds, session, titles
+from . import images, kinds, session
 
 WIDTH = 64
 """Pixels of a picture."""

@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 
 import streamlit as st
 
+from gia_core import titles
 from gia_core.store import Run
 
-from . import location, titles
+from . import location
 from .history import History
 from .tables import table
 from .whatifs import what_ifs

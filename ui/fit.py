@@ -8,10 +8,11 @@ from pathlib import Path
 import streamlit as st
 from pydantic import ValidationError
 
+from gia_core import titles
 from gia_core.component import Component
 from gia_core.spec import AuditSpec, Objection, unmet
 
-from . import location, titles
+from . import location
 from .remedies import all_met, remedies
 
 

@@ -15,9 +15,10 @@ import streamlit as st
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from gia_core import titles
 from gia_core.component import Component
 
-from . import prior_choice, titles
+from . import prior_choice
 from .parts import kinds_of, own_name
 
 PREFIX = "setup."

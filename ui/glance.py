@@ -8,7 +8,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import images, titles
+from gia_core import titles
+
+from . import images
 
 GRAYS = (127, 128)
 """Mid-gray as eight bits: what an attack leaves where it found nothing."""

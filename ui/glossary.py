@@ -1,63 +1,19 @@
-"""Every term that the product uses, explained once: what is hand-written, the metrics, and every component."""
+"""The glossary on its page, and links to it from everywhere else."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from functools import cache
 from html import escape
 
 import streamlit as st
 
-from gia_core.aggregation import Aggregation
-from gia_core.component import Component
-from gia_core.spec import kinds
-
-from . import setup, titles
-from .terms import FORMULAS, HAND_WRITTEN, Term, term
+from gia_core.glossary import entries, sections
+from gia_core.terms import Term
 
 PAGE = "glossary"
 """The address of the page, seen from any other page."""
 TERM = "term"
 """The parameter of a link that names the term to show."""
-CITED = re.compile(r"\s*\((?:[^()]*\b(?:19|20)\d\d\b[^()]*|[^()]*public code[^()]*)\)")
-"""A reference in parentheses."""
-
-
-@cache
-def sections() -> dict[str, tuple[Term, ...]]:
-    """All terms, by the heading under which they stand."""
-    catalogs = {
-        "Attacks": setup.CATALOGS["attack"],
-        "Defenses": setup.DEFENSES,
-        "Aggregations": kinds(Aggregation),
-        "Update rules of a client": setup.CATALOGS["client"],
-        "Models": setup.CATALOGS["model"],
-        "Data sets": setup.CATALOGS["dataset"],
-    }
-    components = {heading: tuple(map(explained, catalog.values())) for heading, catalog in catalogs.items()}
-    return {**HAND_WRITTEN, "Metrics": tuple(metrics()), **components}
-
-
-def metrics() -> Iterable[Term]:
-    names = titles.METRICS | {"labels": "Labels found"}
-    return (term(names[key], text, FORMULAS[key], anchor=key) for key, text in titles.EXPLAINED.items())
-
-
-def explained(kind: type[Component]) -> Term:
-    """A component: its first sentence is plain, what follows and the references are for experts."""
-    name = str(kind.model_fields["name"].default)
-    summary, text = titles.summary(kind), " ".join((kind.__doc__ or "").split())
-    sources = " ".join(f"Source: {found.strip(' ()')}." for found in CITED.findall(summary))
-    more = text.removeprefix(titles.first_paragraph(kind)).strip()
-    anchor = "no-aggregation" if name == "none" else name
-    return Term(titles.title(kind), CITED.sub("", summary), f"{more} {sources}".strip(), anchor)
-
-
-@cache
-def entries() -> dict[str, Term]:
-    """Every term by its anchor."""
-    return {entry.anchor: entry for terms in sections().values() for entry in terms}
 
 
 def link(anchor: str, words: str = "") -> str:

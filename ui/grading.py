@@ -7,13 +7,13 @@ from functools import lru_cache
 
 import streamlit as st
 
-from gia_core import grade
+from gia_core import grade, titles
 from gia_core.advisor import Setup, formal
 from gia_core.advisor.evidence import Evidence, alike, attacked, is_within
 from gia_core.grade import Attacked, Grade, Graded
 from gia_core.store import Run
 
-from . import kinds, session, titles
+from . import kinds, session
 
 BADGES = {
     None: ("gray", ":material/help:", "not graded"),

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gia_core import titles
 from gia_core.jobs import AUDIT, kind_of
 from gia_core.priors import PriorSpec
 from gia_core.spec import AuditSpec
 from gia_core.store import Run
 from gia_core.utility import UtilitySpec
-
-from . import titles
 
 UNREADABLE = "A run of another version"
 
@@ -35,11 +34,13 @@ class Kind:
 
 def audited(spec: AuditSpec) -> str:
     images = titles.plural(spec.images_attacked, "image")
-    return f"{titles.title(type(spec.attack))} against {images} on {titles.title(type(spec.model))}"
+    line = f"{titles.title(type(spec.attack))} against {images} on {titles.title(type(spec.model))}"
+    return line if spec.control == "none" else f"Control of {line}"
 
 
 def audited_in_short(spec: AuditSpec) -> str:
-    return f"{titles.title(type(spec.attack))} on {titles.title(type(spec.dataset)).lower()}"
+    short = f"{titles.title(type(spec.attack))} on {titles.title(type(spec.dataset)).lower()}"
+    return short if spec.control == "none" else f"Control of {short}"
 
 
 def audit_parts(spec: AuditSpec) -> list[str]:
@@ -89,7 +90,8 @@ def utility_parts(spec: UtilitySpec) -> list[str]:
     ]
 
 
-LAB, COMPARE = "pages/explore/lab.py", "pages/explore/compare.py"
+LAB, COMPARE, SWEEP = "pages/explore/lab.py", "pages/explore/compare.py", "pages/explore/sweep.py"
+REPORT = "pages/review/report.py"
 PRIORS, UTILITY = "pages/explore/priors.py", "pages/explore/utility.py"
 KINDS = {
     AUDIT: Kind(LAB, "Attack", audited, audited_in_short, audit_parts),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from gia_core import attacker_card
 from gia_core.spec import AuditSpec
 from gia_core.store import StoreError
 
@@ -60,8 +61,8 @@ def is_asked(scenario: Scenario) -> bool:
 def knowledge_card(spec: AuditSpec) -> None:
     with st.container(border=True, key="knowledge", gap="xsmall"):
         st.markdown("**What the attacker is granted**")
-        st.caption(":material/check: " + ", ".join(preflight.granted(spec)))
-        st.caption(":material/close: Not: " + ", ".join(preflight.withheld(spec)))
+        st.caption(":material/check: " + ", ".join(attacker_card.granted(spec)))
+        st.caption(":material/close: Not: " + ", ".join(attacker_card.withheld(spec)))
     for caution in preflight.cautions(spec):
         st.caption(f":material/warning: {caution}")
 

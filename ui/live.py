@@ -7,9 +7,10 @@ from typing import TypeVar
 
 import streamlit as st
 
+from gia_core import titles
 from gia_core.store import Run, Status
 
-from . import charts, findings, frames, images, result, session, titles
+from . import charts, findings, frames, images, result, session
 from .chapters import Chapters
 from .glance import BEST, WORST, Glance, described, glance
 from .glance import frames as marks

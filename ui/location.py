@@ -43,6 +43,8 @@ def arrive() -> None:
     query = st.query_params.to_dict()
     if address.COMPARE in query:
         st.switch_page(kinds.COMPARE, query_params={address.COMPARE: query[address.COMPARE]})
+    if address.SWEEP in query:
+        st.switch_page(kinds.SWEEP, query_params={address.SWEEP: query[address.SWEEP]})
     if SEED in st.session_state and st.session_state.get(WRITTEN) is None and not query:
         return_to_draft()
         return

@@ -1,97 +1,19 @@
-"""What to know before Start: what the attacker is granted, how long it may take, what to be careful about."""
+"""What to know before Start: how long it may take, what to be careful about."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
-from typing import get_args
+from typing import NamedTuple
 
-from gia_core.clients import LocalTraining
-from gia_core.component import Component
+from gia_core import titles
+from gia_core.attacker_card import planned_iterations
 from gia_core.defenses.stacking import promise
 from gia_core.spec import AuditSpec
 from gia_core.store import Run, RunStore, Status
 
-from . import titles
-
-IN_WORDS = {
-    "labels": "the label of every image",
-    "local_training": "how the client trains locally",
-    "defense": "which defense the client uses",
-    "batch_norm": "the statistics in the BatchNorm layers",
-    "public_data": "other images of the same kind",
-    "malicious_server": "the power to change the model that it sends",
-    "dead_models": "the power to send all other clients a dead model",
-    "colluding_clients": "what other clients know",
-}
-"""Fields of ``Knowledge`` as noun phrases."""
 LIKE_RUNS = 20
 """Earlier runs that an estimate looks at."""
-
-
-def granted(spec: AuditSpec) -> list[str]:
-    """What the attacker knows, one phrase each."""
-    batch = titles.plural(spec.images_attacked, "private image")
-    known = [
-        f"the model with all its weights{' in every round' if spec.rounds > 1 else ''}",
-        sent(spec),
-        f"that {'each comes' if not spec.left else 'it comes' if spec.rounds == 1 else 'they come'} from {batch}",
-        "how many classes there are",
-    ]
-    for name, value in spec.knowledge:
-        if value is True:
-            known.append(in_words(name))
-        elif isinstance(value, int) and value:
-            known.append(f"{in_words(name)} ({value} of {spec.clients - 1})")
-        elif isinstance(value, str) and value != "none" and matters(name, spec):
-            known.append(f"{in_words(name)} ({value})")
-    if hasattr(spec.attack, "prior"):
-        known.append("a prior: a generator that has learned what pictures of some kind look like")
-    return known
-
-
-def sent(spec: AuditSpec) -> str:
-    """What comes from the clients, once or again and again, as far as the server can read it."""
-    kind = titles.title(type(spec.client))
-    often = "" if spec.rounds == 1 else f" in {spec.rounds:,} rounds"
-    if spec.clients == 1 and spec.left:
-        what = "update that the client sends" if spec.rounds == 1 else "updates that the client sends"
-        return f"the {what}{often} ({kind})"
-    by = f"{kind}, {titles.title(type(spec.aggregation))}"
-    if not spec.left:
-        return f"encrypted or masked updates of {spec.clients} clients{often}, and no key to them ({by})"
-    if len(spec.left) > 1:
-        return f"the sum of the updates of {len(spec.left)} clients{often} ({by})"
-    if spec.aggregation.sees == "updates":
-        return f"the update of one of {spec.clients} clients{often}: each is sent in the open ({kind})"
-    return f"the update of one of {spec.clients} clients{often}, singled out ({by})"
-
-
-def withheld(spec: AuditSpec) -> list[str]:
-    """What the attacker has to do without."""
-    missing = ["the images"]
-    for name, value in spec.knowledge:
-        if value in (False, "none") and matters(name, spec):
-            missing.append(in_words(name))
-    return missing
-
-
-def in_words(name: str) -> str:
-    """A field of ``Knowledge`` as a noun phrase."""
-    return IN_WORDS.get(name, titles.label(name).lower())
-
-
-def matters(name: str, spec: AuditSpec) -> bool:
-    """Whether there is anything in this setup that the attacker could know of."""
-    match name:
-        case "local_training":
-            return any(spec.client.believed(known) != spec.client for known in get_args(LocalTraining))
-        case "defense":
-            return bool(spec.defenses)
-        case "dead_models" | "colluding_clients":
-            return spec.clients > 1 and spec.aggregation.sees != "updates"
-        case "batch_norm":
-            return getattr(spec.model, "normalization", None) == "batch"
-    return True
 
 
 def cautions(spec: AuditSpec) -> list[str]:
@@ -138,26 +60,48 @@ def network_changes(spec: AuditSpec) -> list[str]:
     return found
 
 
+class Expected(NamedTuple):
+    """How long an attack may take, judging by earlier runs like it."""
+
+    seconds: float
+    runs: int
+    """Earlier ones that it is judged by."""
+    same_setup: bool
+    """Whether those had the same attack with the same settings, so that this is no upper bound."""
+
+
 def estimate(spec: AuditSpec, store: RunStore) -> str:
-    """How long the attack may take, judging by earlier runs like it."""
-    earlier = store.runs(
+    """How long the attack may take, in a sentence."""
+    found = expected(spec, earlier(spec, store))
+    if found is None:
+        return "First run of this kind: no estimate yet."
+    how, kind = ("About", "setup") if found.same_setup else ("Up to", "kind")
+    return f"{how} {titles.duration(found.seconds)}, judging by {titles.plural(found.runs, 'run')} of this {kind}."
+
+
+def earlier(spec: AuditSpec, store: RunStore) -> list[Run]:
+    """The newest runs of the same attack, model and data set, whatever their settings."""
+    return store.runs(
         limit=LIKE_RUNS,
         statuses=(Status.FINISHED, Status.STOPPED),
         attack=spec.attack.name,
         model=spec.model.name,
         dataset=spec.dataset.name,
     )
+
+
+def expected(spec: AuditSpec, earlier: Sequence[Run]) -> Expected | None:
+    """Judged by ``earlier`` runs; None where none of them is like it."""
     same = [run for run in earlier if is_like(run, spec)]
     times = [
         run.progress["elapsed"] for run in same if run.status is Status.FINISHED and run.spec.attack == spec.attack
     ]
     if times:
-        return f"About {titles.duration(median(times))}, judging by {titles.plural(len(times), 'run')} of this setup."
+        return Expected(median(times), len(times), same_setup=True)
     rates = [rate for run in same if (rate := run.progress.get("rate"))]
     if not rates:
-        return "First run of this kind: no estimate yet."
-    seconds = planned_iterations(spec.attack) / median(rates)
-    return f"Up to {titles.duration(seconds)}, judging by {titles.plural(len(rates), 'run')} of this kind."
+        return None
+    return Expected(planned_iterations(spec.attack) / median(rates), len(rates), same_setup=False)
 
 
 def is_like(run: Run, spec: AuditSpec) -> bool:
@@ -168,9 +112,3 @@ def is_like(run: Run, spec: AuditSpec) -> bool:
     if done.images_attacked != spec.images_attacked:
         return False
     return getattr(done.dataset, "size", None) == getattr(spec.dataset, "size", None)
-
-
-def planned_iterations(attack: Component) -> int:
-    """If no trial ends early; closed forms take one, an attack that leaves the search to another as many as that."""
-    own = int(getattr(attack, "iterations", 1) * getattr(attack, "restarts", 1))
-    return max([own, *(planned_iterations(part) for _, part in attack if isinstance(part, Component))])

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
+from gia_core import titles
 from gia_core.component import Component
 from gia_core.datasets import Dataset
 from gia_core.priors import Card, PriorSpec
@@ -14,7 +15,7 @@ from gia_core.priors import shelf as priors
 from gia_core.spec import kinds
 from gia_core.store import Run, Status, StoreError
 
-from . import address, forms, frames, images, live, prior_figures, session, titles
+from . import address, forms, frames, images, live, prior_figures, session
 from .chapters import Chapters
 from .forms import PREFIX, Problems, seeded
 from .kinds import PRIORS, page_of

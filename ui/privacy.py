@@ -14,10 +14,10 @@ from gia_core.accounting import POISSON, Epsilon, Release, in_words, reconstruct
 from gia_core.component import Component
 from gia_core.defenses import Defense
 from gia_core.defenses.stacking import promise, without_promise
+from gia_core.titles import plural
 
 from .counting import answer, counting, follow
 from .forms import PREFIX, seeded
-from .titles import plural
 
 WANTED = f"{PREFIX}wanted_epsilon"
 USUAL = 3.0

@@ -13,10 +13,10 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 import annotated_types
 from pydantic import ValidationError
 
+from gia_core import titles
 from gia_core.component import Component
 from gia_core.spec import AuditSpec, Objection
 
-from . import titles
 from .parts import kinds_of
 
 ALSO = {

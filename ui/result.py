@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from gia_core import report
+from gia_core import attacker_card, report, titles
 from gia_core.store import Run, Status
 from gia_core.types import UNKNOWN
 
-from . import comparison, glossary, images, preflight, titles, utility_beside
+from . import address, comparison, control_beside, glossary, images, kinds, utility_beside
 from .glance import BEST, WORST, Glance, glance
 from .history import History
 from .tables import table
@@ -34,14 +34,19 @@ def headline(run: Run, history: History) -> None:
     if scores is None:
         st.info("Stopped before the attack had found anything.", icon=":material/info:")
         return
-    sentence = report.verdict({"scores": scores, "baselines": baselines})
+    made = {"control": run.spec.control if run.spec else "none"}
+    sentence = report.verdict({"scores": scores, "baselines": baselines, "spec": made})
     begun = stopped_early(history) if run.status is Status.STOPPED else ""
     if sentence.startswith("Recovered"):
         st.warning(f"**{begun}{sentence}**", icon=":material/visibility:")
     else:
         st.info(f"**{begun}{sentence}**", icon=":material/visibility_off:")
     if run.spec is not None:
-        st.page_link(ADVISOR, label="What would help?", icon=":material/shield_question:", query_params={"run": run.id})
+        with st.container(horizontal=True, gap="medium"):
+            query = {"run": run.id}
+            st.page_link(ADVISOR, label="What would help?", icon=":material/shield_question:", query_params=query)
+            query = {address.REPORT: run.id}
+            st.page_link(kinds.REPORT, label="Write a report", icon=":material/description:", query_params=query)
 
 
 def labels_alone(history: History) -> bool:
@@ -97,6 +102,7 @@ def details(run: Run, history: History, truth: bytes | None, reconstruction: byt
     if at.places and truth and reconstruction:
         extremes(scores["psnr"], truth, reconstruction, at)
     per_image(scores, history, at)
+    control_beside.draw(run)
     utility_beside.draw(run)
     about(run)
 
@@ -135,7 +141,7 @@ def about(run: Run) -> None:
     """Under which assumptions, and with what, the run was carried out: what a report has to say too."""
     with st.expander("What the attacker was granted, and what it ran on", icon=":material/policy:"):
         if run.spec is not None:
-            st.markdown(f"Granted: {', '.join(preflight.granted(run.spec))}.")
-            st.markdown(f"Withheld: {', '.join(preflight.withheld(run.spec))}.")
+            st.markdown(f"Granted: {', '.join(attacker_card.granted(run.spec))}.")
+            st.markdown(f"Withheld: {', '.join(attacker_card.withheld(run.spec))}.")
         rows = [(titles.label(name), "—" if value is None else value) for name, value in (run.provenance or {}).items()]
         table(["With", "Version or kind"], rows, caption="What the run was carried out with", prose=True)

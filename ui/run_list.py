@@ -8,12 +8,12 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from gia_core import report
+from gia_core import report, titles
 from gia_core.component import Component
 from gia_core.spec import AuditSpec
 from gia_core.store import Run, Sort, Status, StoreError
 
-from . import compare_selection, images, kinds, live, location, session, setup, titles
+from . import compare_selection, images, kinds, live, location, session, setup
 from .comparison import mean
 
 PER_PAGE = 12

@@ -10,6 +10,7 @@ import streamlit as st
 from pydantic import ValidationError
 from streamlit.delta_generator import DeltaGenerator
 
+from gia_core import titles
 from gia_core.aggregation import Aggregation
 from gia_core.attacks import Attack
 from gia_core.clients import Client
@@ -20,7 +21,7 @@ from gia_core.models import Model
 from gia_core.spec import MAX_BATCH, AuditSpec, Knowledge, Objection, Victim, kinds
 from gia_core.verification import Verification
 
-from . import fit, forms, preflight, privacy, titles, uploads
+from . import fit, forms, preflight, privacy, uploads
 from .families import FAMILIES, by_family, family
 from .forms import PREFIX, Problems, seeded
 

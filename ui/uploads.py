@@ -6,11 +6,12 @@ from typing import Any
 
 import streamlit as st
 
+from gia_core import titles
 from gia_core.component import Component
 from gia_core.datasets.upload import MOST_PICTURES, Picture
 from gia_core.datasets.uploads import FORMATS, decode_all
 
-from . import images, titles
+from . import images
 from .forms import PREFIX, Problems
 
 FIELD = "pictures"

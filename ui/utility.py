@@ -6,10 +6,11 @@ from typing import Any
 
 import streamlit as st
 
+from gia_core import titles
 from gia_core.store import Run, Status, StoreError
 from gia_core.utility import UtilitySpec
 
-from . import address, forms, kinds, live, session, titles, utility_figures
+from . import address, forms, kinds, live, session, utility_figures
 from .chapters import Chapters
 from .forms import PREFIX, Problems
 from .live_plot import live_plot

@@ -75,6 +75,8 @@ def alike(spec: AuditSpec, runs: Sequence[Run]) -> list[Evidence]:
         Evidence(run, run.spec, differences(spec, run.spec))
         for run in runs
         if run.spec is not None and (scores(run) or found_nothing(run)) and family(run.spec) == family(spec)
+        # What a control finds does not come from the update, and an imported run was not measured here.
+        if run.spec.control == "none" and not run.is_imported
     ]
     return sorted(found, key=lambda e: (not e.is_adaptive, len(e.differs), -(e.score("psnr") or 0.0)))
 

@@ -16,6 +16,7 @@ from .analytic.robbing_the_fed import RobbingTheFed
 from .analytic.trap_weights import TrapWeights
 from .generative.ci_net import CINet
 from .generative.deep_image_prior import DeepImagePrior
+from .generative.ggl import GGL
 from .generative.gias import GIAS
 from .optimization.cafe import CAFE
 from .optimization.dlg import DLG
@@ -30,6 +31,7 @@ Attack = Annotated[
     | GradInversion
     | CAFE
     | GIAS
+    | GGL
     | CINet
     | DeepImagePrior
     | LinearLeak

@@ -65,6 +65,11 @@ class Run:
     """Versions and device that the run was carried out with."""
 
     @property
+    def is_imported(self) -> bool:
+        """Whether it was carried out elsewhere, so that nobody here can vouch for it."""
+        return "imported" in (self.provenance or {})
+
+    @property
     def spec(self) -> AuditSpec | None:
         """The job, where it is an audit."""
         return self.job if isinstance(self.job, AuditSpec) else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Collection
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, insert, select, update
 
 from ..jobs import Job, kind_of
 from ..jobs import read as read_job
@@ -79,6 +80,16 @@ def columns(job: Job) -> Json:
         "control": Control.RUN,
         "steps_granted": 0,
     }
+
+
+def add(connection: Connection, job: Job, *, at: float) -> str:
+    """Queue a run and return its id."""
+    run_id = secrets.token_hex(8)
+    connection.execute(insert(schema.run).values(id=run_id, created_at=at, **columns(job)))
+    connection.execute(insert(schema.spec).values(run_id=run_id, body=job.model_dump_json()))
+    for name in {defense.name for defense in getattr(job, "defenses", ())}:
+        connection.execute(insert(schema.defense).values(run_id=run_id, name=name))
+    return run_id
 
 
 def find(connection: Connection, query: Select[Any], run_id: str) -> Row[Any]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
+    Boolean,
     Connection,
     Dialect,
     Enum,
@@ -90,6 +91,10 @@ frame = table(
     column("number", Integer),
     column("iteration", Integer),
     column("png", LargeBinary),
+)
+sweep = table("sweep", column("id", Text), column("created_at", Float), column("body", Text))
+sweep_run = table(
+    "sweep_run", column("sweep_id", Text), column("cell", Text), column("run_id", Text), column("reused", Boolean)
 )
 presence = table("presence", column("role", Text), column("id", Text), column("beat_at", Float))
 version = table("schema_version", column("version", Integer))
@@ -174,7 +179,20 @@ def tell_kinds_apart(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX run_by_kind ON run (kind, created_at)")
 
 
-MIGRATIONS: tuple[Migration, ...] = (create_tables, tell_kinds_apart)
+def add_sweeps(connection: Connection) -> None:
+    """A sweep asks for runs in its cells; every run stays an ordinary run, and one that is deleted leaves the cell."""
+    connection.exec_driver_sql(
+        "CREATE TABLE sweep (id TEXT PRIMARY KEY, created_at DOUBLE PRECISION NOT NULL, body TEXT NOT NULL)"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE sweep_run (sweep_id TEXT NOT NULL REFERENCES sweep ON DELETE CASCADE, cell TEXT NOT NULL, "
+        "run_id TEXT NOT NULL REFERENCES run ON DELETE CASCADE, reused BOOLEAN NOT NULL, "
+        "PRIMARY KEY (sweep_id, cell, run_id))"
+    )
+    connection.exec_driver_sql("CREATE INDEX sweep_run_by_run ON sweep_run (run_id)")
+
+
+MIGRATIONS: tuple[Migration, ...] = (create_tables, tell_kinds_apart, add_sweeps)
 """Each takes a store from one version to the next. Only ever append: stores out there have seen the others."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gia_core.component import Component
+from .component import Component
 
 WORDS = {"lr": "learning rate", "tv": "total variation", "std": "standard deviation", "dp": "DP"}
 """Abbreviations that fields use and forms spell out."""

@@ -129,7 +129,7 @@ ATTACKS = (
     term(
         "Generator",
         "A network that draws pictures. Attackers let it draw what they try out, so that all of it looks like one.",
-        "A DCGAN or the decoder of a VAE; its codes are searched, then its weights (GIAS), or the weights alone.",
+        "A DCGAN or the decoder of a VAE; its codes are searched (GGL), then its weights (GIAS), or the weights alone.",
     ),
     term("Closed form", "An attack that computes the pictures by formulas, without trying."),
     term(
@@ -179,6 +179,12 @@ JUDGING = (
         "Blind guess",
         "A picture that is guessed without looking at any update. An attack that does no better has found nothing.",
         "Mid-gray, the picture's mean color, the mean training image, and another image of the data set.",
+    ),
+    term(
+        "Control",
+        "The same attack on random numbers in place of the update: what it paints all the same was not in the update.",
+        "Normal noise with the Euclidean norm of each tensor of the update; the labels are granted, since they could "
+        "not be read. For attacks that let a generator draw, which always paint something plausible.",
     ),
     term("Worst case", "The picture that came closest to its original. Privacy is about that one, not the average."),
     term("Upper bound", "What an attacker would find who knows more than a real one: the end of a scale, no forecast."),
