@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from test_pages import button, installation, store, texts, visit  # noqa: F401
+import pytest
+from test_pages import button, store, texts, visit  # noqa: F401
 
 from gia_core.spec import AuditSpec
 from gia_core.store import RunStore, Status
 from gia_core.verification import RefusedError, Verification
 from gia_core.verification.findings import Detector, Finding, Inspection, unknown
+
+pytestmark = pytest.mark.usefixtures("installation")
 
 
 def test_the_setup_asks_for_it_under_advanced_and_a_run_gets_it(store: RunStore) -> None:  # noqa: F811

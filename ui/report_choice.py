@@ -17,6 +17,8 @@ from .run_list import moment
 CHOSEN = "report-runs"
 ARRIVED = "report arrived"
 """The part of the address that this session has taken over."""
+TAKEN_IN = "bundle taken in"
+"""(id of the run that was imported, None), or (None, why it was not)."""
 RECENT = 100
 """Runs to choose from, the newest first."""
 OVER = tuple(status for status in Status if status.is_over)
@@ -117,16 +119,31 @@ def bring_in() -> None:
             "Takes the zip that Export writes. It is checked as a stranger's file: one that was changed since, or "
             "holds anything that no run leaves behind, is refused whole. Imported runs say so in their provenance."
         )
-        file = st.file_uploader("Bundle", type="zip", key="bundle")
-        if file is not None and st.button("Import", key="import-bundle", icon=":material/download:"):
-            take_in(file.getvalue())
+        file = st.file_uploader("Bundle", type="zip", key="bundle", on_change=forget)
+        if file is not None:
+            icon = ":material/download:"
+            st.button("Import", key="import-bundle", icon=icon, on_click=take_in, args=(file.getvalue(),))
+        told()
+
+
+def forget() -> None:
+    """Another file, another answer."""
+    st.session_state.pop(TAKEN_IN, None)
 
 
 def take_in(content: bytes) -> None:
+    """Import a run, or note why it is refused."""
     try:
-        run_id = bundle.take_in(content, session.store())
+        st.session_state[TAKEN_IN] = bundle.take_in(content, session.store()), None
     except (bundle.BundleError, StoreError) as error:
-        st.error(str(error), icon=":material/block:")
-        return
-    st.success("The run was imported.", icon=":material/check:")
-    st.page_link(kinds.LAB, label="Open it", icon=":material/open_in_full:", query_params={address.RUN: run_id})
+        st.session_state[TAKEN_IN] = None, str(error)
+
+
+def told() -> None:
+    """What became of the file; it stays until there is another one."""
+    run_id, error = st.session_state.get(TAKEN_IN, (None, None))
+    if error:
+        st.error(error, icon=":material/block:")
+    elif run_id:
+        st.success("The run was imported.", icon=":material/check:")
+        st.page_link(kinds.LAB, label="Open it", icon=":material/open_in_full:", query_params={address.RUN: run_id})

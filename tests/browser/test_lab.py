@@ -152,7 +152,7 @@ def settled_step(page: Page) -> int:
 
 def test_a_run_is_opened_by_its_address_exported_and_deleted(new_page: Callable[..., Page]) -> None:
     page = new_page()
-    page.get_by_role("link", name="Runs").click()
+    page.get_by_role("link", name="Runs", exact=True).click()
     page.get_by_role("link", name="Open").first.click()
     expect(page).to_have_url(re.compile(r"\?run=[0-9a-f]{16}$"))
     status(page, "stopped")
@@ -163,7 +163,7 @@ def test_a_run_is_opened_by_its_address_exported_and_deleted(new_page: Callable[
     expect(reconstruction(other)).to_be_visible()
     expect(other.get_by_role("slider")).to_be_visible()
 
-    page.get_by_role("link", name="Runs").click()
+    page.get_by_role("link", name="Runs", exact=True).click()
     photograph(page, "runs")
     with page.expect_download() as download:
         page.get_by_role("button", name="Export").click()
