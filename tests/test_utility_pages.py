@@ -177,7 +177,7 @@ def test_runs_lists_it_as_what_it_is_with_its_answer(store, installation):
 def test_its_archive_holds_the_result_and_claims_no_reconstruction(store, installation):
     run_id = carried_out(store, experiment(seeds=1), installation)
     with zipfile.ZipFile(io.BytesIO(archive(store, run_id))) as packed:
-        assert set(packed.namelist()) == {"README.txt", "spec.json", "result.json", "events.json"}
+        assert set(packed.namelist()) == {"README.txt", "spec.json", "result.json", "events.json", "manifest.json"}
         assert store.run(run_id).scores["sentence"] in packed.read("README.txt").decode()
         assert json.loads(packed.read("spec.json"))["kind"] == "utility"
 
