@@ -8,7 +8,11 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from waiting import eventually
 
 ROOT = Path(__file__).parent.parent.parent
 START_WITHIN = 60.0
@@ -81,3 +85,13 @@ class Served:
                 except OSError:
                     continue  # gone, or not ours
         return found
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[Served]:
+    """A dashboard that ends without a traceback and leaves no process behind."""
+    served = Served(home)
+    yield served
+    served.end()
+    eventually(lambda: not served.left_behind(), within=60)
+    assert "Traceback" not in served.log.read_text()

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from seeded import seed_run
-from served import Served
+from served import Served, serving
 from test_lab import photograph
-from waiting import eventually
 
 from gia_core.attacks import InvertingGradients
 from gia_core.models import LeNet
@@ -28,11 +27,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
     seed_run(store)
     seed_run(store, HELPED, closeness=0.5)
     store.close()
-    served = Served(home)
-    yield served
-    served.end()
-    eventually(lambda: not served.left_behind(), within=60)
-    assert "Traceback" not in served.log.read_text()
+    with serving(home) as served:
+        yield served
 
 
 @pytest.fixture

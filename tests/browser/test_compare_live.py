@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from seeded import seed_run
-from served import Served
+from served import Served, serving
 from test_lab import photograph
-from waiting import eventually
 
 from gia_core.defenses import Pruning
 from gia_core.spec import AuditSpec, Knowledge, Victim
@@ -38,11 +37,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
     for spec, closeness in zip(trio(PRUNED), (1.0, 0.2, 0.99), strict=True):
         seed_run(store, spec, closeness=closeness)
     store.close()
-    served = Served(home)
-    yield served
-    served.end()
-    eventually(lambda: not served.left_behind(), within=60)
-    assert "Traceback" not in served.log.read_text()
+    with serving(home) as served:
+        yield served
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
-from served import Served
+from served import Served, serving
 from test_lab import photograph, press
-from waiting import eventually
 
 from gia_core.defenses import DPSGD
 from gia_core.models import ConvNet
@@ -24,11 +23,8 @@ LONGER_THAN_SETTLED = 5_000
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Served]:
-    served = Served(tmp_path_factory.mktemp("home"))
-    yield served
-    served.end()
-    eventually(lambda: not served.left_behind(), within=60)  # the process that counts included
-    assert "Traceback" not in served.log.read_text()
+    with serving(tmp_path_factory.mktemp("home")) as served:
+        yield served
 
 
 def number(page: Page, label: str) -> Locator:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
-from served import ROOT, Served
-from waiting import eventually
+from served import ROOT, Served, serving
 
 FIRST_PICTURE = 90_000
 """Milliseconds until Ray has started and torch is imported, on a busy machine."""
@@ -29,11 +28,8 @@ STEP = "() => Number(document.querySelector('.live-plot')?.dataset.step ?? 0)"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Served]:
-    served = Served(tmp_path_factory.mktemp("home"))
-    yield served
-    served.end()
-    eventually(lambda: not served.left_behind(), within=60)
-    assert "Traceback" not in served.log.read_text()
+    with serving(tmp_path_factory.mktemp("home")) as served:
+        yield served
 
 
 def press(page: Page, name: str) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
-from served import Served
+from served import Served, serving
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    served = Served(tmp_path_factory.mktemp("links"))
-    yield served
-    served.end()
+    with serving(tmp_path_factory.mktemp("links")) as served:
+        yield served
 
 
 def test_the_first_visitor_of_a_page_is_not_told_that_there_is_none(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from seeded import seed_run
-from served import Served
+from served import Served, serving
 from test_lab import photograph
 
 from gia_core import report
@@ -30,9 +30,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
     seed_run(store, SPEC)
     seed_run(store, SPEC.model_copy(update={"defenses": (Pruning(),)}), closeness=0.2)
     store.close()
-    served = Served(home)
-    yield served
-    served.end()
+    with serving(home) as served:
+        yield served
     assert "Traceback" not in served.log.read_text()
 
 

@@ -9,9 +9,8 @@ from contextlib import suppress
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from seeded import carry_out
-from served import Served
+from served import Served, serving
 from test_lab import photograph
-from waiting import eventually
 
 from gia_core.spec import AuditSpec
 from gia_core.store import RunStore, Status
@@ -41,11 +40,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
             status, error = (Status.FAILED, "The attack diverged.") if failed else (Status.FINISHED, None)
             carry_out(store, run_id, job, status=status, closeness=1 - number / 5, error=error)
     store.close()
-    served = Served(home)
-    yield served
-    served.end()
-    eventually(lambda: not served.left_behind(), within=60)
-    assert "Traceback" not in served.log.read_text()
+    with serving(home) as served:
+        yield served
 
 
 @pytest.fixture
