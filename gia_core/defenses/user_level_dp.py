@@ -10,7 +10,7 @@ from ..accounting import Release
 from ..component import Component
 from ..types import Batch, Update, UpdateRule
 from .clipping import clipped
-from .gaussian_noise import gaussian
+from .noise import gaussian
 from .stages import Stage
 
 if TYPE_CHECKING:
