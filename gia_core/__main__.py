@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import prior_commands, report_commands, utility_commands
+from . import gallery_commands, prior_commands, report_commands, utility_commands
 from .console import (
     FAILED,
     REFUSED,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(prior_commands.app, name="prior")
+app.add_typer(gallery_commands.app, name="gallery")
 app.add_typer(report_commands.app)
 
 BEYOND = 3

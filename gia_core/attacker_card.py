@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from . import titles
+from .attacks.inversion import InStages
 from .clients import LocalTraining
 from .component import Component
 from .spec import AuditSpec
@@ -15,6 +16,7 @@ IN_WORDS = {
     "defense": "which defense the client uses",
     "batch_norm": "the statistics in the BatchNorm layers",
     "public_data": "other images of the same kind",
+    "single_updates": "updates of single images with known labels, which other clients send round after round",
     "malicious_server": "the power to change the model that it sends",
     "dead_models": "the power to send all other clients a dead model",
     "colluding_clients": "what other clients know",
@@ -85,6 +87,8 @@ def matters(name: str, spec: AuditSpec) -> bool:
             return bool(spec.defenses)
         case "dead_models" | "colluding_clients":
             return spec.clients > 1 and spec.aggregation.sees != "updates"
+        case "single_updates":
+            return name in spec.attack.needs.knowledge
         case "batch_norm":
             return getattr(spec.model, "normalization", None) == "batch"
     return True
@@ -92,5 +96,7 @@ def matters(name: str, spec: AuditSpec) -> bool:
 
 def planned_iterations(attack: Component) -> int:
     """If no trial ends early; closed forms take one, an attack that leaves the search to another as many as that."""
+    if isinstance(attack, InStages):
+        return attack.planned
     own = int(getattr(attack, "iterations", 1) * getattr(attack, "restarts", 1))
     return max([own, *(planned_iterations(part) for _, part in attack if isinstance(part, Component))])

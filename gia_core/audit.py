@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,24 +14,30 @@ from torch import Tensor, nn
 from .aggregation.coalition import AUDITED
 from .baselines import baselines
 from .chronicle import Ended
+from .control import held_by_clients
 from .datasets.dealing import deal
 from .defenses import defend, needs_public, remodeled
 from .defenses.encoding import Key
 from .diagnosis import Capture, capture, diagnose
-from .exchange import exchange, public_images
+from .exchange import exchange, public_batch
 from .federation import Federation, Holder, NothingToInvertError, joined
 from .metrics import Scores, label_accuracy, pairing, score, unscored
 from .models.training import Training, prepare
+from .other_clients import OtherClients
+from .priors.from_gradients import keeper
 from .priors.shelf import prepared
+from .rehearsal import rehearsal
 from .spec import AuditSpec
 from .threat_model import Target, observe
-from .types import UNKNOWN, Batch, Data, Step, Table, unchanged
+from .types import UNKNOWN, Batch, Data, Observation, Step, Table, unchanged
 from .verification.guard import Guard
 
 DRAWN = 64
 """Images that a prior draws blindly, the closest of which is a guess that needs no update."""
 STREAMS = ("victim", "defense", "attack", "baselines", "server", "aggregation")
 """Who has a generator of random numbers of its own; more clients' defenses come after these."""
+ELSEWHERE = 1000
+"""Where the random numbers begin of clients in other rounds of the training, after all of these."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,11 @@ def audit(
     data = spec.dataset.open(home)
     model = yield from prepare(spec.model, spec.dataset, data, seed=spec.seed, home=home, device=device)
     model = remodeled(spec.defenses, model, rng["defense"])
-    public = public_images(data).to(device) if spec.knowledge.public_data or needs_public(spec.defenses) else None
+    data = held_by_clients(spec, data)
+    is_public = spec.knowledge.public_data or needs_public(spec.defenses)
+    shared = to_device(public_batch(data), device) if is_public else None
+    public = None if shared is None else shared.images
+    elsewhere = yield from further_rounds(spec, data, model, public, home=home, device=device)
     clients, agreed = holders(spec, data, public, rng, device), agreed_network(spec, data)
     federation = Federation(spec, clients, data.image_shape, rng["aggregation"], agreed)
 
@@ -134,7 +144,9 @@ def audit(
     # The server: below this line the attack gets the observation, and only the scores see the truth.
     truth = joined([federation.holders[client].batch for client in rounds[0].clients])
     priors = partial(prepared, dataset=spec.dataset, home=home)
-    targets = observe(spec, data, rounds, truth, federation, public, priors, rng["server"])
+    imitated = rehearsal(spec, model, shared, rng["server"], clients=len(rounds[0].clients), home=home)
+    targets = observe(spec, data, rounds, truth, federation, public, priors, rng["server"], imitated)
+    targets = tuple(replace(target, seen=elsewhere(target.seen)) for target in targets)
     check = capture(targets[0].seen, targets[0].batch, spec)
     yield started(truth, check)
     yield from attacked(spec, targets, truth, check, federation.guard, rng["attack"], weights=weights, stopped=stopped)
@@ -149,6 +161,24 @@ def drawn_blindly(spec: AuditSpec, home: Path, rng: torch.Generator) -> Tensor |
     with torch.no_grad():
         images: Tensor = prior(torch.randn(DRAWN, *prior.latent_shape, generator=rng))
     return images
+
+
+def further_rounds(
+    spec: AuditSpec, data: Data, model: nn.Module, public: Tensor | None, *, home: Path, device: str
+) -> Generator[Training, None, Callable[[Observation], Observation]]:
+    """What the attacker sees of other clients in further rounds of the same training, added to an observation.
+
+    What an attack learns from them is kept, except in a control, where it has learned from random numbers.
+    """
+    if not spec.knowledge.single_updates:
+        return lambda seen: seen
+    clients = OtherClients(
+        spec, data, model, lambda number: generator(spec.seed, ELSEWHERE + number), public=public, device=device
+    )
+    keep = None
+    if spec.control == "none" and "single_updates" in spec.attack.needs.knowledge:
+        keep = yield from keeper(spec, data, clients, home=home, device=device)
+    return partial(replace, others=clients.round, keep=keep)
 
 
 def holders(

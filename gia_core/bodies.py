@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 from dataclasses import asdict
@@ -48,8 +49,12 @@ def started_body(event: Started) -> Json:
     )
 
 
-def progress_body(event: Progress, *, elapsed: float, rate: float | None, tables: bool = True) -> Json:
-    """``rate``: iterations per second of the attack so far; ``tables``: whether there are other ones than before."""
+def progress_body(
+    event: Progress, *, elapsed: float, rate: float | None, tables: bool = True, samples: bool = True
+) -> Json:
+    """``rate``: iterations per second of the attack so far; ``tables``, ``samples``: whether there are other ones than
+    before."""
+    drawn = event.step.samples if samples else None
     return plain(
         {
             "kind": "progress",
@@ -64,6 +69,7 @@ def progress_body(event: Progress, *, elapsed: float, rate: float | None, tables
             "dropped": event.step.dropped,
             "weighted": event.step.weighted,
             **({"tables": [asdict(table) for table in event.step.tables]} if tables else {}),
+            **({} if drawn is None else {"samples": pictured(drawn)}),
         }
     )
 
@@ -108,6 +114,11 @@ def scores(event: Progress) -> Json:
 def plain(body: Json) -> Json:
     """Only what JSON has: None for numbers that are not finite, lists for tuples."""
     return dict(known(body))
+
+
+def pictured(images: Tensor) -> Json:
+    """A sprite within an event: how many images it holds, and the PNG in base64."""
+    return {"count": len(images), "png": base64.b64encode(sprite(images)).decode()}
 
 
 def sprite(images: Tensor) -> bytes:

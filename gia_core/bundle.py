@@ -21,7 +21,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from . import jobs
-from .bundle_contents import Manifest, Recorded, Started, Told
+from .bundle_contents import Manifest, Progress, Recorded, Started, Told
 from .report import MANIFEST
 from .spec import AuditSpec
 from .store import Event, Frame, Left, RunStore
@@ -42,6 +42,7 @@ NAME = re.compile(
 NEEDED = ("spec.json", "scores.json", "events.json")
 MARKUP = re.compile(r"<\s*[a-zA-Z/!?]|javascript:|\]\(|[\x00-\x08\x0b\x0c\x0e-\x1f]", re.IGNORECASE)
 """What no label, message or version has in it unless somebody wants a browser to run or load something."""
+APART = "Its pictures do not fit to each other."
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -204,16 +205,25 @@ def check_pictures(bodies: list[Recorded], sprites: list[bytes]) -> None:
     count = len(started.labels) if started is not None else 0
     if any(length != count for body in bodies for length in body.lengths):
         raise BundleError("Its scores do not belong to its images.")
+    for body in bodies:
+        if isinstance(body.told, Progress) and (drawn := body.told.samples):
+            check_grid(size_of(drawn.png), drawn.count)
     if not sprites:
         return
     if not count:
         raise BundleError("It holds pictures, but its events tell of none.")
+    sizes = {size_of(sprite) for sprite in sprites}
+    if len(sizes) > 1:
+        raise BundleError(APART)
+    check_grid(next(iter(sizes)), count)
+
+
+def check_grid(size: tuple[int, int], count: int) -> None:
+    """Whether a sprite of this width and height can hold so many images of one size."""
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    sizes = {size_of(sprite) for sprite in sprites}
-    width, height = next(iter(sizes))
-    if len(sizes) > 1 or width % columns or height % rows:
-        raise BundleError("Its pictures do not fit to each other.")
+    if size[0] % columns or size[1] % rows:
+        raise BundleError(APART)
 
 
 def size_of(png: bytes) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import Base64Bytes, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from .spec import MAX_BATCH
 from .store import Status
@@ -69,6 +69,15 @@ class Table(Content):
     note: Text = ""
 
 
+class Samples(BaseModel):
+    """A sprite of what a generator drew, in base64."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int = Field(ge=1, le=MAX_BATCH, strict=True)
+    png: Base64Bytes = Field(max_length=2**22)
+
+
 class Capture(Content):
     passed: bool
     message: Text
@@ -102,6 +111,7 @@ class Progress(Content):
     rate: Number = None
     weighted: dict[Text, Number] = {}
     tables: list[Table] = []
+    samples: Samples | None = None
 
 
 class Finished(Content):

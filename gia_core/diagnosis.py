@@ -33,7 +33,7 @@ def capture(seen: Observation, truth: Batch, spec: AuditSpec) -> Capture:
     distance = relative_distance(first.compared(first.update), seen.simulated(first, truth))
     if distance <= EXACT:
         return Capture(distance, True, "The update is what the attacker's simulation gives for the true images.")
-    if spec.control != "none":
+    if spec.control == "random-update":
         return Capture(distance, True, "This run is a control: the attack gets random numbers in place of the update.")
     if spec.defenses:
         names = ", ".join(defense.name for defense in spec.defenses)

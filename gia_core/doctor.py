@@ -157,5 +157,5 @@ def check_dataset(name: str, home: Path) -> Check:
 def check_lpips(home: Path) -> Check:
     if (home / "weights" / LPIPS).exists():
         return Check("LPIPS", True, "weights present")
-    advice = "To measure perceptual distance as well, run once: python -m gia_core fetch lpips"
+    advice = "To measure perceptual distance as well, run `python -m gia_core fetch lpips` once."
     return Check("LPIPS", None, "weights absent: this score is left out", advice)

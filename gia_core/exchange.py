@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .aggregation.coalition import AUDITED
 from .aggregation.dead_model import without_classifier_bias
-from .baselines import pixels
+from .datasets.sampling import read
 from .defenses.encoding import Encoded
 from .defenses.joint_key import joint_key
 from .federation import Federation, joined
@@ -72,8 +72,13 @@ def carried_out(
     return Exchanged(seen, code, batch, tuple(batches), answer.clients), answer.mean
 
 
-def public_images(data: Data) -> Tensor:
-    """Training images of all classes, (N, C, H, W): always the same ones, in the order of the data set."""
+def public_batch(data: Data) -> Batch:
+    """Training images of all classes: always the same ones, in the order of the data set."""
     # By chance and not every second one: data sets may deal their classes in turn.
     chosen = torch.randperm(len(data.training), generator=torch.Generator().manual_seed(0))[:PUBLIC]
-    return torch.stack([pixels(data.training, index) for index in chosen.sort().values.tolist()])
+    return read(data.training, chosen.sort().values.tolist())
+
+
+def public_images(data: Data) -> Tensor:
+    """(N, C, H, W): those of ``public_batch``."""
+    return public_batch(data).images

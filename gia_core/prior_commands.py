@@ -122,9 +122,10 @@ def tell(card: Card) -> None:
     print_table(
         ("Prior", card.name),
         {
-            "Data set": f"{card.spec.dataset.name}, {card.training_images} training images",
+            "Data set": f"{card.spec.dataset.name}, {card.training_images} training images"
+            f"{'' if card.has_seen_images else ' that it has never seen'}",
             "Images": f"{height} × {width}, {'color' if channels == 3 else 'gray'}",
-            "Method": f"{card.spec.method.name}, {card.steps} steps of {card.spec.batch_size} images",
+            "Method": f"{card.spec.method.name}, {card.lessons}",
             "Trained for": f"{card.seconds / 60:.1f} minutes ({card.processor_seconds / 60:.1f} of one processor core)",
             "Trained on": str(card.made_with.get("processor", "unknown")),
             "Fréchet distance": f"{card.frechet:.3g}, of halves of the training images {card.frechet_floor:.3g}",

@@ -19,6 +19,12 @@ METRICS = {"psnr": "PSNR", "ssim": "SSIM", "mse": "MSE", "lpips": "LPIPS"}
 ATTACK = "reconstruction"
 """Beside the names of the blind guesses, that of what the attack found."""
 
+CONTROLLED = {
+    "random-update": "to the images without their update",
+    "negatives": "to negatives, a kind of image that no prior has learned",
+}
+"""By the kind of control, what a verdict says of it."""
+
 MANIFEST = "manifest.json"
 FORMAT = "gia-lab-bundle 1"
 """What a manifest calls itself; ``bundle.py`` reads it."""
@@ -139,8 +145,8 @@ def verdict(found: Json) -> str:
     compared = f"{decibels(psnr[best])} PSNR, against {decibels(guesses[best])} for the best blind guess"
     if len(psnr) > 1:
         compared = f"at best {compared}"
-    if (found.get("spec") or {}).get("control", "none") != "none":
-        return f"Control: so close comes this attack to the images without their update ({compared})."
+    if control := CONTROLLED.get((found.get("spec") or {}).get("control", "none")):
+        return f"Control: so close comes this attack {control} ({compared})."
     if any(found_again):
         count = f"{sum(found_again)} of {len(psnr)} images" if len(psnr) > 1 else "the image"
         return f"Recovered: {count} ({compared})."

@@ -24,14 +24,25 @@ def write_report(
         Path | None, typer.Option(metavar="FILE", help="The HTML file to write, in place of a zip.")
     ] = None,
     pictures: Annotated[Pictures, typer.Option(help="What becomes of the pictures in the HTML file.")] = Pictures.SHOW,
+    animation: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The animated PNG to write: how the attack came closer.")
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The PNG to write: every image at several moments.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The zip to write.")] = None,
 ) -> None:
-    """Write a run into one zip: spec, scores, events and images. With --html, one or several into one page to read."""
+    """Write a run into one zip: spec, scores, events and images. With --html, one or several into one page to read.
+
+    With --animation and --sheet, one as a picture to show.
+    """
+    if len(run_ids) > 1 and (html is None or animation or sheet):
+        give_up("A zip or a picture holds one run; to compare several, give --html FILE alone.", REFUSED)
     if html is not None:
         write_page(run_ids, html, pictures)
-    elif len(run_ids) > 1:
-        give_up("A zip holds one run; add --html FILE to compare several.", REFUSED)
-    else:
+    if animation is not None or sheet is not None:
+        write_pictures(run_ids[0], animation, sheet)
+    elif html is None:
         write_bundle(run_ids[0], out or Path(f"gia-run-{run_ids[0]}.zip"))
 
 
@@ -45,6 +56,21 @@ def write_page(run_ids: list[str], file: Path, pictures: Pictures) -> None:
         with failing():
             file.write_text(page.write(subject.read(store, run_ids), pictures), encoding="utf-8")
     typer.echo(f"{file} {WARNING}")
+
+
+def write_pictures(run_id: str, animation: Path | None, sheet: Path | None) -> None:
+    from .reports import film
+
+    with opened_store() as store:
+        with known(run_id):
+            store.run(run_id)
+        with failing():
+            shot = film.shoot(store, run_id)
+    for file, draw in ((animation, film.animated), (sheet, film.contact_sheet)):
+        if file is not None:
+            with failing():
+                file.write_bytes(draw(shot))
+            typer.echo(f"{file} {WARNING}")
 
 
 def write_bundle(run_id: str, file: Path) -> None:

@@ -46,6 +46,9 @@ class Knowledge(Component):
     model carries ("running"), or those of the private batch itself ("exact"), which clients share in some systems."""
     public_data: bool = False
     """The attacker holds other images of the same kind: the training part of the data set."""
+    single_updates: bool = False
+    """The server keeps what other clients of the same training send it round after round: updates of one image each,
+    whose label it knows. Their images are of the training part of the data set, and the attacker never sees one."""
     malicious_server: bool = False
     """The server may send the client a model that it tampered with, and look at what comes back."""
     dead_models: bool = False
@@ -98,9 +101,11 @@ class AuditSpec(Component):
     """How the server tries to get the images back."""
     knowledge: Knowledge = Knowledge()
     """What the attacker is granted."""
-    control: Literal["none", "random-update"] = "none"
-    """Give the attack random numbers in place of the update, every tensor as long as the real one: what it finds all
-    the same does not come from the update."""
+    control: Literal["none", "random-update", "negatives"] = "none"
+    """What to hold a result against. "random-update" gives the attack random numbers in place of the update, every
+    tensor as long as the real one: what it finds all the same does not come from the update. "negatives" gives the
+    clients the negatives of their images, a kind that no prior has learned: what the attack loses there it owes to
+    knowing the kind."""
     seed: int = Field(0, ge=0, le=2**31 - 1)
     """Decides every random choice: the images, the model's weights, the noise, the attack's start."""
 
@@ -154,6 +159,9 @@ class AuditSpec(Component):
         if self.knowledge.public_data and not self.dataset.trainable(home):
             reason = f"{self.dataset.name} has no training images that the attacker could hold; withhold public data."
             found.append(Objection("knowledge.public_data", reason))
+        if self.knowledge.single_updates and not self.dataset.trainable(home):
+            reason = f"{self.dataset.name} has no training images for other clients to hold; withhold single updates."
+            found.append(Objection("knowledge.single_updates", reason))
         if needs_public(self.defenses) and not self.dataset.trainable(home):
             reason = f"{self.dataset.name} has no training images to mix in; choose another data set, or mix inside."
             found.append(Objection("defenses", reason))

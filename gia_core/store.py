@@ -70,10 +70,10 @@ class RunStore:
         with self._database.writing() as connection:
             return add(connection, job, at=self._now())
 
-    def adopt(self, job: Job, left: Left) -> str:
-        """Take in a run that another store kept, whole or not at all, and return its new id."""
+    def adopt(self, job: Job, left: Left, *, run_id: str | None = None) -> str:
+        """Take in a run that another store kept, whole or not at all; returns its id, a new one where none is given."""
         with self._database.writing() as connection:
-            return adopt(connection, job, left, at=self._now())
+            return adopt(connection, job, left, at=self._now(), run_id=run_id)
 
     def run(self, run_id: str) -> Run:
         with self._database.reading() as connection:

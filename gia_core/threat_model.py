@@ -20,7 +20,7 @@ from .federation import Federation
 from .metrics import pairing
 from .models.batch_norm import received_by_batch_norm, running_averages
 from .spec import AuditSpec
-from .types import Batch, BatchNormStatistics, ClientRule, Data, Observation, Round, Update
+from .types import Batch, BatchNormStatistics, ClientRule, Data, Observation, Rehearsal, Round, Update
 
 BOUNDS = (Clipping, UserLevelDP)
 """Defenses that shorten each client's update on its own."""
@@ -54,6 +54,7 @@ def observe(
     public: Tensor | None,
     prior: Callable[[str], nn.Module] | None = None,
     rng: torch.Generator | None = None,
+    imitated: Rehearsal | None = None,
 ) -> tuple[Target, ...]:
     """What the server sees of all rounds, as something to invert.
 
@@ -89,6 +90,7 @@ def observe(
             labels=truth.labels if knows.labels else None,
             batch_norm=statistics(knows.batch_norm, first.round.model, held),
             public=public if knows.public_data else None,
+            rehearsal=imitated and replace(imitated, model=first.round.model),
             prior=prior,
             query=(lambda model: received(federation.answer(model, first.batches).update))
             if knows.malicious_server

@@ -6,11 +6,13 @@ Pixels are floats in [0, 1] outside a model; a model normalizes its own input.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:  # importing torch costs two seconds, and the pages read this module too
+    from pathlib import Path
+
     import numpy as np
     from torch import Tensor, nn
 
@@ -113,6 +115,27 @@ class BatchNormStatistics:
 
 
 @dataclass(frozen=True)
+class Rehearsal:
+    """The client as the attacker can imitate it with images of its own."""
+
+    model: nn.Module
+    """What the server sent in the round that is imitated."""
+    public: Batch
+    """Other images of the same kind, with their labels."""
+    client: Callable[[nn.Module, Batch], tuple[Update, Tensor]]
+    """What would be sent of a batch, with the defenses that the attacker knows of and chance of its own; and the images
+    (B, C, H, W) that it would be computed on, which are others where a known encoding disguises them."""
+    description: str
+    """Of all that decides it besides the model and the images: the client's rule and the known defenses."""
+    memory: Path | None = None
+    """The folder in which the attacker keeps what it has learned for later victims; None for one that keeps nothing."""
+
+    def update_of(self, batch: Batch) -> tuple[Update, Tensor]:
+        """``client`` with the model that was sent."""
+        return self.client(self.model, batch)
+
+
+@dataclass(frozen=True)
 class Observation:
     """Everything the threat model grants; an attack receives this and nothing else."""
 
@@ -129,10 +152,17 @@ class Observation:
     """One per BatchNorm layer, in ``model.modules()`` order, where the threat model grants them."""
     public: Tensor | None = None
     """(N, C, H, W) other images of the same kind, where the threat model grants them."""
+    rehearsal: Rehearsal | None = None
+    """The client imitated with these images, where they are granted."""
     query: Callable[[nn.Module], Update] | None = None
     """What the defended client answers when it is sent this model instead, where the server may be malicious."""
     prior: Callable[[str], nn.Module] | None = None
     """Opens one of the generators that the attacker has prepared, by its name; "auto" is one for such victims."""
+    others: Callable[[Sequence[int]], Observation] | None = None
+    """One more round of the training, in which the other clients with these numbers, from 0 on, send an update of a
+    single image each, its label granted; where the threat model has such clients."""
+    keep: Callable[[nn.Module], str] | None = None
+    """Keeps a generator that has learned from the others' updates so far, and tells the name of the prior it makes."""
     encoded_labels: Callable[[Tensor], Tensor] = unchanged
     """What a known encoding of the batch makes of its labels: (B,) or (B, K) to the same, or to (B, K)."""
     natural: Callable[[Tensor], Tensor] = unchanged
@@ -193,3 +223,6 @@ class Step:
     """What each term of ``losses`` adds to the total; without ``total``."""
     tables: tuple[Table, ...] = ()
     """What else there is to tell; the same object from step to step while nothing is new."""
+    samples: Tensor | None = None
+    """(N, C, H, W) in [0, 1], what a generator that learns meanwhile draws from codes that stay the same; the same
+    object from step to step while it has learned nothing new."""

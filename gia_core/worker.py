@@ -218,6 +218,7 @@ class Recorder:
         self._due = 0.0
         self._attack_began, self._baselines = 0.0, Json()
         self._tables: tuple[Table, ...] = ()
+        self._samples: torch.Tensor | None = None
         self._failing_since: float | None = None
         self._iteration = 0
 
@@ -265,9 +266,10 @@ class Recorder:
                 self._record(body, truth=sprite(event.truth.images))
             case Progress():
                 rate = event.step.iteration / max(elapsed - self._attack_began, 1e-9)
-                new = event.step.tables is not self._tables
-                self._tables = event.step.tables
-                self._record(progress_body(event, elapsed=elapsed, rate=rate, tables=new), pictured(event))
+                new, drawn = event.step.tables is not self._tables, event.step.samples is not self._samples
+                self._tables, self._samples = event.step.tables, event.step.samples
+                body = progress_body(event, elapsed=elapsed, rate=rate, tables=new, samples=drawn)
+                self._record(body, pictured(event))
             case Finished():
                 self._record(finished_body(event, baselines=self._baselines, seconds=elapsed), pictured(event.last))
             case Began() | Advanced() | Ended():

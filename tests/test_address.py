@@ -14,10 +14,10 @@ from gia_core.clients import FedAvg
 from gia_core.datasets import ImageFolder, Photos, Upload
 from gia_core.datasets.uploads import decode_all
 from gia_core.defenses import GaussianNoise, Pruning
+from gia_core.gallery import CARDS
 from gia_core.models import ResNet18
 from gia_core.spec import AuditSpec, Knowledge, Victim, kinds
 from ui.address import branches, from_query, one_of, to_query
-from ui.scenarios import SCENARIOS
 
 SPECS = [
     AuditSpec(),
@@ -31,7 +31,7 @@ SPECS = [
     AuditSpec(rounds=4, server_lr=0.5),
     *(AuditSpec(attack=kind()) for kind in kinds(Attack).values()),
     AuditSpec(knowledge=Knowledge(batch_norm="exact", public_data=True, malicious_server=True)),
-    *(scenario.spec for scenario in SCENARIOS),
+    *(spec for card in CARDS for spec in card.specs),
 ]
 
 

@@ -49,7 +49,7 @@ def visit(page: str = ADVISOR, **query: str) -> AppTest:
 
 
 def texts(test: AppTest) -> str:
-    kinds = ("markdown", "caption", "info", "warning", "error", "subheader", "title", "html")
+    kinds = ("markdown", "caption", "info", "warning", "error", "header", "title", "html")
     return "\n".join(str(element.value) for kind in kinds for element in getattr(test, kind))
 
 
@@ -90,7 +90,7 @@ def test_a_link_brings_its_setup() -> None:
 
 def test_stages_stand_in_order_and_severity_is_told_in_words_the_worst_first() -> None:
     test = advice_on(AuditSpec(defenses=(Pruning(),)))
-    assert [stage.value for stage in test.subheader] == ["Network design", "Training protocol", "Client verification"]
+    assert [stage.value for stage in test.header] == ["Network design", "Training protocol", "Client verification"]
     said = "\n".join(element.value for element in test.markdown)
     ranks = [
         said.index(words) for words in ("gradient of a single image", "Pruning and quantization save", "epsilon is")
@@ -150,7 +150,7 @@ def test_one_click_puts_the_recommendation_into_the_lab(installation: Path) -> N
     assert draft(test).batch_size == 32
     assert draft(test).objections(installation) == []
     assert test.session_state[session.RUN] is None
-    assert "Press Start" in texts(test)
+    assert "press Start" in texts(test)
 
 
 @pytest.mark.parametrize(("rule", "found"), CHANGES, ids=lambda value: value.id if isinstance(value, Rule) else "")

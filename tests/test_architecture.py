@@ -39,21 +39,23 @@ MAY_IMPORT = {
     "recovery": "",
     "bundle": "bundle_contents jobs report spec store",
     "bundle_contents": "spec store",
-    "reports": "advisor attacker_card component glossary grade jobs protection provenance report setups spec store "
-    "terms titles",
+    "reports": "accounting advisor attacker_card component defenses glossary grade jobs protection provenance report "
+    "setups spec store terms titles utility",
     "report_commands": "bundle console report reports",
     "titles": "component",
     "terms": "",
     "glossary": "component spec terms titles",
-    "attacker_card": "clients component spec titles",
+    "attacker_card": "attacks clients component spec titles",
     "setups": "attacker_card component spec titles",
     "diagnosis": "aggregation metrics recovery spec types",
     "federation": "aggregation defenses spec types verification",
-    "exchange": "aggregation baselines defenses federation spec types",
+    "exchange": "aggregation datasets defenses federation spec types",
+    "rehearsal": "aggregation defenses models spec types",
+    "other_clients": "aggregation datasets defenses exchange federation spec threat_model types verification",
     "control": "spec types",
     "threat_model": "aggregation control defenses exchange federation metrics models spec types",
-    "audit": "aggregation baselines chronicle datasets defenses diagnosis exchange federation metrics models priors "
-    "spec threat_model types verification",
+    "audit": "aggregation baselines chronicle control datasets defenses diagnosis exchange federation metrics models "
+    "other_clients priors rehearsal spec threat_model types verification",
     "jobs": "priors spec utility",
     "utility": "accounting chronicle clients component datasets defenses models spec types",
     "priors": "chronicle component datasets models provenance types",
@@ -78,8 +80,13 @@ MAY_IMPORT = {
     "terminal": "audit bodies chronicle provenance report spec store",
     "prior_commands": "console priors provenance settings terminal",
     "utility_commands": "chronicle console provenance report store terminal utility",
-    "__main__": "console datasets doctor gate jobs prior_commands priors report report_commands runner settings spec "
-    "store terminal utility utility_commands",
+    "theory": "attacks audit component datasets exchange federation models spec store sweep sweep_outcome threat_model "
+    "types",
+    "gallery": "aggregation attacks audit bundle chronicle clients datasets defenses models provenance report spec "
+    "store titles worker",
+    "gallery_commands": "console gallery",
+    "__main__": "console datasets doctor gallery_commands gate jobs prior_commands priors report report_commands "
+    "runner settings spec store terminal utility utility_commands",
 }
 """Of its own package, what each part of gia_core may import; of others, see MAY_NOT_IMPORT."""
 
@@ -105,8 +112,8 @@ PACKAGE_OF = {
 
 PAGES_MAY_IMPORT = (
     "accounting advisor aggregation attacker_card attacks bundle clients component control datasets defenses doctor "
-    "glossary grade jobs models priors protection report reports settings setups spec store sweep sweep_outcome terms "
-    "titles types utility verification"
+    "gallery glossary grade jobs models priors protection report reports settings setups spec store sweep "
+    "sweep_outcome terms theory titles types utility verification"
 )
 """Of gia_core; nothing of it needs torch."""
 
@@ -120,7 +127,9 @@ NEEDS_NO = {
     "gia_core.bundle": "torch torchvision ray streamlit",
     "gia_core.advisor.evidence": "torch torchvision ray streamlit",
     "gia_core.doctor": "torch torchvision ray streamlit",
+    "gia_core.gallery": "torch torchvision ray streamlit",
     "gia_core.runner": "torch torchvision streamlit",
+    "gia_core.theory.recorded": "torch torchvision ray streamlit scipy",
 }
 """What a fresh interpreter has not loaded after importing the module."""
 
@@ -133,7 +142,7 @@ CATALOGS = {
     models: spec.kinds(models.Model),
 }
 EVERY_KIND = [kind for kinds in CATALOGS.values() for kind in kinds.values()]
-OF_PRIORS = [priors.Card, priors.PriorSpec, priors.DCGAN, priors.VAE]
+OF_PRIORS = [priors.Card, priors.PriorSpec, priors.GradientsSpec, priors.DCGAN, priors.VAE, priors.FromGradients]
 
 
 def sources(place: str) -> list[Path]:

@@ -13,6 +13,8 @@ from victims import (
     generator,
     observation,
     private_batch,
+    rehearsal,
+    single_updates,
     small_network,
     smooth_prior,
     split_network,
@@ -25,6 +27,7 @@ from gia_core.attacks import (
     DLG,
     GGL,
     GIAS,
+    GIML,
     IDLG,
     RGAP,
     Attack,
@@ -35,6 +38,7 @@ from gia_core.attacks import (
     GradInversion,
     InvertingGradients,
     LabelCounts,
+    LearningToInvert,
     LinearLeak,
     RobbingTheFed,
     TrapWeights,
@@ -56,7 +60,9 @@ QUICK = [
     CAFE(iterations=100),
     CINet(iterations=150, lr=3e-3),
     DeepImagePrior(iterations=100, lr=1e-2, width=8),
+    LearningToInvert(examples=150),
     GIAS(latent_iterations=20, weight_iterations=200, weight_lr=0.01),
+    GIML(rounds=1, together=2, latent_iterations=20, weight_iterations=20, final_iterations=200, width=8, latent=16),
     GGL(iterations=60, population=20, code_weight=0),
     CocktailParty(iterations=30, inversion_iterations=30),
     Fishing(then=InvertingGradients(iterations=200)),
@@ -91,8 +97,11 @@ def granted(attack, model, batch, **known) -> Observation:
     if hasattr(attack, "prior"):  # codes alone reach only what the prior has learned
         prior = smooth_prior() if attack.name == "ggl" else untrained_prior()
         seen = replace(seen, prior=lambda name: prior)
+    if "single_updates" in attack.needs.knowledge:
+        seen = replace(seen, others=lambda clients: single_updates(model, private_batch(len(clients), seed=11)))
     if "public_data" in attack.needs.knowledge:
-        seen = replace(seen, public=private_batch(200, seed=11).images)
+        public = private_batch(200, seed=11)
+        seen = replace(seen, public=public.images, rehearsal=rehearsal(model, public, seen.rule))
     return seen
 
 
@@ -180,7 +189,7 @@ def test_survives_json(attack):
 def test_an_observation_has_no_field_for_the_truth():
     assert set(Observation.__dataclass_fields__) == {
         "rounds", "rule", "image_shape", "batch_size", "num_classes", "labels",
-        "batch_norm", "public", "query", "prior", "encoded_labels", "natural",
+        "batch_norm", "public", "rehearsal", "query", "prior", "others", "keep", "encoded_labels", "natural",
     }  # fmt: skip
 
 

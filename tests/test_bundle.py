@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -28,6 +29,7 @@ from gia_core.spec import AuditSpec, Knowledge
 from gia_core.store import RunStore, Status
 from gia_core.utility import UtilitySpec
 from gia_core.worker import carry_out
+from ui.history import History
 
 SPEC = AuditSpec(batch_size=3, defenses=(Pruning(),))
 Files = dict[str, bytes]
@@ -333,6 +335,28 @@ def picture_bomb() -> bytes:
 )
 def test_a_picture_that_is_none_or_does_not_fit_is_refused(store: RunStore, exported: bytes, picture: bytes) -> None:
     refused(sealed({**files_of(exported), "truth.png": picture}), store)
+
+
+def with_samples(exported: bytes, count: int, picture: bytes) -> bytes:
+    drawn = {"count": count, "png": base64.b64encode(picture).decode()}
+    return changed(exported, "events.json", lambda events: events[1].update(samples=drawn))
+
+
+def test_samples_of_a_prior_are_taken(store: RunStore, exported: bytes) -> None:
+    new_id = bundle.take_in(with_samples(exported, 3, png((64, 64))), store)
+    told = History()
+    told.add(store.events(new_id))
+    assert [(drawn.count, drawn.sprite) for drawn in told.samples] == [(3, png((64, 64)))]
+
+
+@pytest.mark.parametrize(
+    ("count", "picture"),
+    [(3, b"no picture"), (5, png((64, 64))), (0, png((64, 64))), (1, png((64, 64), "GIF")), (1, picture_bomb())],
+)
+def test_samples_that_are_none_or_do_not_fit_are_refused(
+    store: RunStore, exported: bytes, count: int, picture: bytes
+) -> None:
+    refused(with_samples(exported, count, picture), store)
 
 
 def test_frames_without_their_events_are_refused(store: RunStore, exported: bytes) -> None:

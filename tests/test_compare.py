@@ -297,7 +297,7 @@ def test_batch_sizes_are_varied_and_started_together(store: RunStore) -> None:
     assert "same seed (0) · same budget" in texts(test)
     test.button(key="start-together").click().run()
     assert sorted(run.spec.batch_size for run in store.runs()) == [1, 3]
-    base = test.session_state[location.DRAFT] if location.DRAFT in test.session_state else location.SCENARIOS[0].spec
+    base = test.session_state[location.DRAFT] if location.DRAFT in test.session_state else location.CARDS[0].specs[0]
     assert {run.spec.model_copy(update={"batch_size": 1}) for run in store.runs()} == {base}
     assert set(test.session_state[compare_choice.COMPARED]) == {run.id for run in store.runs()}
 

@@ -16,7 +16,7 @@ from gia_core import attacker_card, report
 from gia_core.advisor.evidence import alike
 from gia_core.attacks import GIAS, LinearLeak, RobbingTheFed
 from gia_core.audit import audit
-from gia_core.control import control_of, random_update
+from gia_core.control import control_of, held_by_clients, out_of_domain, random_update
 from gia_core.datasets import Digits
 from gia_core.models import MLP
 from gia_core.spec import AuditSpec, Knowledge
@@ -48,6 +48,24 @@ def test_a_control_differs_by_the_update_and_the_labels_alone():
     same = {"control": PAINTED.control, "knowledge": PAINTED.knowledge, "attack": PAINTED.attack}
     assert control.model_copy(update=same) == PAINTED
     assert control_of(control) == control
+
+
+def test_clients_hold_negatives_out_of_domain_and_nothing_else_changes(home):
+    data, spec = Digits().open(home), out_of_domain(PAINTED)
+    held = held_by_clients(spec, data)
+    assert (held.victims.image(3).astype(int) + data.victims.image(3) == 255).all()
+    assert (held.victims.labels == data.victims.labels).all()
+    assert held.training is data.training
+    assert held_by_clients(PAINTED, data) is data
+    assert spec.model_copy(update={"control": "none"}) == PAINTED
+
+
+def test_a_closed_form_which_knows_no_kinds_recovers_negatives_too(home):
+    started, finished = story(out_of_domain(LEAK), home)
+    original, _ = story(LEAK, home)
+    assert torch.allclose(started.truth.images, 1 - original.truth.images, atol=1e-6)
+    assert finished.last.scores["psnr"][0] > 40
+    assert started.capture.passed
 
 
 def story(spec: AuditSpec, home: Path):
@@ -86,6 +104,10 @@ def test_a_control_is_no_evidence_and_its_verdict_is_no_leak(tmp_path):
     sentence = report.verdict(report.summary(store.run(control), store.events(control)))
     assert sentence.startswith("Control: so close")
     assert kinds.in_short(store.run(control)) == "Control of GIAS on digits"
+    negatives = seed_run(store, out_of_domain(PAINTED), closeness=1.0)
+    assert [found.run.id for found in alike(PAINTED, store.runs())] == [real]
+    sentence = report.verdict(report.summary(store.run(negatives), store.events(negatives)))
+    assert sentence.startswith("Control: so close comes this attack to negatives")
 
 
 def test_the_attacker_card_says_that_there_was_no_update():
@@ -93,16 +115,20 @@ def test_the_attacker_card_says_that_there_was_no_update():
 
 
 @pytest.mark.parametrize(
-    ("real", "random", "words"),
+    ("control", "real", "other", "words"),
     [
-        (20.0, 14.0, "6.0 dB closer"),
-        (14.4, 14.0, "no more than chance"),
-        (13.0, 14.0, "less close"),
-        (None, 14.0, "nothing can be said"),
+        ("random-update", 20.0, 14.0, "6.0 dB closer"),
+        ("random-update", 14.4, 14.0, "no more than chance"),
+        ("random-update", 13.0, 14.0, "less close"),
+        ("random-update", None, 14.0, "nothing can be said"),
+        ("negatives", 20.0, 14.0, "6.0 dB less close"),
+        ("negatives", 14.4, 14.0, "does not lean on"),
+        ("negatives", 13.0, 14.0, "1.0 dB closer"),
     ],
 )
-def test_the_difference_in_words(real, random, words):
-    assert words in control_beside.in_words(real, random)
+def test_the_difference_in_words(control, real, other, words):
+    (check,) = (check for check in control_beside.CHECKS if check.key == control)
+    assert words in control_beside.in_words(check, real, other)
 
 
 # The page.
@@ -131,21 +157,28 @@ def said(test: AppTest) -> str:
     return "\n".join(str(found.value) for kind in ("markdown", "caption", "html") for found in getattr(test, kind))
 
 
-def test_the_control_is_asked_for_beside_a_result_and_stands_beside_both(installation: Path):
+def press(test: AppTest, label: str) -> None:
+    next(found for found in test.button if found.label == label).click().run()
+    assert not test.exception
+
+
+def test_the_controls_are_asked_for_beside_a_result_and_stand_beside_each_other(installation: Path):
     store = RunStore(f"sqlite:///{installation / 'gia.db'}", home=installation)
     real = seed_run(store, PAINTED, closeness=0.9)
-    test = shown(real)
-    assert "no proof of a leak" in said(test)
-    next(found for found in test.button if found.label == "Run its control").click().run()
-    assert not test.exception
-    (control,) = store.runs(statuses=(Status.QUEUED,))
-    assert control.spec == control_of(PAINTED)
-    carry_out(store, control.id, device="cpu", home=installation)
-    for run_id in (real, control.id):
-        page = said(shown(run_id))
-        assert "This attack beside its control" in page
-        assert "dB closer" in page
-        assert "Run its control" not in [button.label for button in shown(run_id).button]
+    assert "no proof of a leak" in said(shown(real))
+    for label, spec, row in (
+        ("Run its control", control_of(PAINTED), "dB closer"),
+        ("Run it on negatives", out_of_domain(PAINTED), "dB less close"),
+    ):
+        press(shown(real), label)
+        (control,) = store.runs(statuses=(Status.QUEUED,))
+        assert control.spec == spec
+        carry_out(store, control.id, device="cpu", home=installation)
+        for run_id in (real, control.id):
+            page = shown(run_id)
+            assert "This attack beside its control" in said(page)
+            assert row in said(page)
+            assert label not in [button.label for button in page.button]
 
 
 def test_attacks_that_let_no_network_draw_have_no_control_beside_them(installation: Path):

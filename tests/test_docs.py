@@ -14,9 +14,9 @@ from gia_core.attacks import Attack
 from gia_core.clients import Client
 from gia_core.datasets import Dataset
 from gia_core.defenses import Defense
+from gia_core.gallery import CARDS
 from gia_core.models import Model
 from gia_core.spec import AuditSpec, kinds
-from ui.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -69,7 +69,7 @@ def test_every_spec_in_the_readme_can_be_carried_out(home: Path) -> None:
 def test_the_questions_to_click_first_are_on_the_screen() -> None:
     questions = re.findall(r"\*\*([^*]+\?)\*\*", " ".join(README.split()))
     assert questions
-    assert set(questions) <= {scenario.question for scenario in SCENARIOS}
+    assert set(questions) <= {card.question for card in CARDS}
 
 
 def test_every_python_example_compiles_and_imports() -> None:

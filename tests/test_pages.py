@@ -19,13 +19,13 @@ from streamlit.testing.v1 import AppTest
 from gia_core.attacks import DLG, InvertingGradients
 from gia_core.component import Condition, Needs
 from gia_core.defenses import GaussianNoise, Pruning
+from gia_core.gallery import CARDS
 from gia_core.models import MLP
 from gia_core.spec import AuditSpec, Knowledge
 from gia_core.store import Control, RunStore, Status
-from ui import location, preflight, session, setup
+from ui import frames, location, preflight, session, setup
 from ui.address import to_query
 from ui.families import FAMILIES, family
-from ui.scenarios import SCENARIOS, Scenario
 
 APP = Path(__file__).parent.parent / "app.py"
 LAB, RUNS, DOCTOR = "pages/explore/lab.py", "pages/review/runs.py", "pages/system/doctor.py"
@@ -66,7 +66,14 @@ def pictures(test: AppTest) -> dict[str, str]:
 
 
 def figures(test: AppTest) -> list[dict]:
-    return [json.loads(chart.proto.json)[0]["figure"] for chart in test.get("bidi_component")]
+    drawn = [json.loads(component.proto.json)[0] for component in test.get("bidi_component")]
+    return [each["figure"] for each in drawn if "figure" in each]
+
+
+def sliders(test: AppTest) -> list[dict]:
+    """What the slider over the frames of a run that is over was given, where there is one."""
+    drawn = [json.loads(component.proto.json)[0] for component in test.get("bidi_component")]
+    return [each for each in drawn if "positions" in each]
 
 
 # The lab before a run.
@@ -75,13 +82,9 @@ def figures(test: AppTest) -> list[dict]:
 def test_a_newcomer_sees_what_this_is_and_may_start_at_once() -> None:
     test = visit()
     assert "See what a shared gradient gives away" in texts(test)
-    assert [test.button(key=f"ask-{i}").label for i in range(3)] == [
-        "Can one gradient give away my photo?",
-        "Does a bigger batch hide me?",
-        "Does pruning protect?",
-    ]
+    assert [test.button(key=f"open-{card.name}").label for card in CARDS] == [card.question for card in CARDS]
+    assert CARDS[0].question == "Can one gradient give away my photo?"
     assert not button(test, "Start").disabled
-    assert SCENARIOS[0].look_for in texts(test)
 
 
 def test_five_choices_are_visible_and_the_rest_is_folded() -> None:
@@ -90,15 +93,6 @@ def test_five_choices_are_visible_and_the_rest_is_folded() -> None:
     visible = [w for w in (*test.selectbox, *test.number_input, *test.multiselect) if id(w) not in folded]
     labels = {w.label for w in visible} - {w.label for w in test.expander(key="advanced").selectbox}
     assert {"Data set", "Model", "Batch size", "Attack", "Defense"} <= labels
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.question)
-def test_a_question_fills_in_the_whole_setup(scenario: Scenario, installation: Path) -> None:
-    test = visit(attack="dlg", batch_size="7")
-    test.button(key=f"ask-{SCENARIOS.index(scenario)}").click().run()
-    assert test.session_state[location.DRAFT] == scenario.spec
-    assert scenario.spec.objections(installation) == []
-    assert scenario.look_for in texts(test)
 
 
 def test_start_submits_exactly_the_setup_and_shows_the_run(store: RunStore) -> None:
@@ -355,14 +349,24 @@ def test_the_curves_show_what_was_recorded(store: RunStore) -> None:
 
 
 def test_one_slider_moves_pictures_curves_and_numbers(store: RunStore) -> None:
-    test = visit(run=seed_run(store))
+    run_id = seed_run(store)
+    test = visit(run=run_id)
     before, psnr = pictures(test), test.metric[0].value
-    test.select_slider[0].set_value(30).run()
+    test.session_state[frames.slider(run_id)] = {"at": 30}
+    test.run()
     assert pictures(test) != before
     assert test.metric[0].value != psnr
     assert {figure["cursor"] for figure in figures(test)} == {30}
-    test.select_slider[0].set_value(100).run()
+    test.session_state[frames.slider(run_id)] = {"at": None}
+    test.run()
     assert {figure["cursor"] for figure in figures(test)} == {None}
+
+
+def test_what_is_over_can_be_played_and_what_runs_cannot(store: RunStore) -> None:
+    (over,) = sliders(visit(run=seed_run(store)))
+    assert (over["plays"], over["begins"]) == (True, False)
+    assert over["positions"] == list(range(10, 101, 10))
+    assert not sliders(visit(run=seed_run(store, status=Status.RUNNING, reached=50)))
 
 
 def test_every_figure_has_a_table(store: RunStore) -> None:
@@ -521,7 +525,7 @@ def test_a_closed_form_looks_finished_without_curves_and_slider(store: RunStore)
     test = visit(run=seed_run(store, told=replace(IN_ONE_STEP, tables=(RANKS,))))
     said = texts(test)
     assert figures(test) == []
-    assert not test.select_slider
+    assert not sliders(test)
     assert not test.slider
     assert "This attack computes the images in one step; there is no loss to follow." in said
     assert "computed in one step" in said
@@ -536,7 +540,7 @@ def test_an_attack_of_many_steps_that_minimizes_nothing_has_its_quality_drawn(st
     (quality,) = figures(test)
     assert quality["alt"].startswith("Quality")
     assert "This attack minimizes nothing; there is no loss to follow." in texts(test)
-    assert test.select_slider
+    assert sliders(test)
 
 
 def test_the_loss_is_shown_raw_or_weighted(store: RunStore) -> None:

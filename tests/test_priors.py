@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,12 +17,15 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 from safetensors.torch import save
+from small_datasets import write_image_folder
 from torch import nn
 from typer.testing import CliRunner
 
 from gia_core.__main__ import app
+from gia_core.attacks import GIAS
+from gia_core.audit import audit
 from gia_core.chronicle import Advanced, Began, Ended
-from gia_core.datasets import CIFAR10, Digits, Faces, Photos, Upload
+from gia_core.datasets import CIFAR10, Digits, Faces, ImageFolder, Photos, Upload
 from gia_core.models.training import Training
 from gia_core.priors import DCGAN, VAE, PriorSpec, checkpoint, publishing, shelf, training
 from gia_core.priors.frechet import frechet_distance
@@ -29,6 +33,7 @@ from gia_core.priors.material import Material
 from gia_core.priors.networks import Decoder, grids
 from gia_core.priors.story import tell
 from gia_core.priors.training import Learned, Learning, learn
+from gia_core.spec import AuditSpec, Knowledge
 from gia_core.types import LabeledImages
 
 DIGITS = Digits(size=16)
@@ -146,6 +151,27 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(home: Path, 
     assert last.card.frechet == uninterrupted.card.frechet
     shelf.remove(spec.name, judged)
     assert not list((home / "priors" / ".unfinished").iterdir())
+
+
+def test_a_finished_prior_leaves_no_interrupted_training_of_its_name(home: Path, look_often):
+    for seed, name in ((1, "small"), (0, "small-too")):
+        under_way = learn(SMALL.model_copy(update={"seed": seed, "name": name}), home=home)
+        list(islice(under_way, 3))
+        under_way.close()
+    assert len(list((home / "priors" / ".unfinished").iterdir())) == 2
+    learned(SMALL, home)
+    (left,) = (home / "priors" / ".unfinished").iterdir()
+    assert left.name.startswith("small-too-")
+
+
+def test_what_nobody_went_on_with_for_a_month_is_forgotten(tmp_path: Path):
+    old, new = tmp_path / "old-0123456789abcdef.safetensors", tmp_path / "new-0123456789abcdef.safetensors"
+    for file, days in ((old, 31), (new, 29)):
+        file.write_bytes(b"")
+        os.utime(file, (0, days_ago := 10_000_000.0 - 24 * 3600 * days))
+        assert file.stat().st_mtime == days_ago
+    checkpoint.clear_abandoned(tmp_path, now=10_000_000.0)
+    assert list(tmp_path.iterdir()) == [new]
 
 
 @pytest.mark.parametrize("damage", [b"", b"no safetensors", None])
@@ -266,6 +292,17 @@ def test_auto_takes_the_prior_for_the_data_set(home: Path):
     learned(SMALL, home)
     assert shelf.fitting("auto", DIGITS, home).name == "small"
     assert "draws images of" in shelf.objection("small", Photos(), home)
+
+
+@pytest.mark.parametrize("method", [VAE(latent=4, width=4), DCGAN(latent=4, width=4)], ids=lambda m: m.name)
+def test_a_prior_of_64_pixels_is_learned_and_searched(method, tmp_path: Path):
+    write_image_folder(tmp_path / "data/pets", {"cat": 10, "dog": 10})
+    pets = ImageFolder(root="pets", size=64)
+    card = learned(PriorSpec(name="large", dataset=pets, method=method, steps=2, batch_size=4), tmp_path).card
+    assert card.image_shape == (3, 64, 64)
+    attack = GIAS(prior="large", latent_iterations=1, weight_iterations=1)
+    *_, finished = audit(AuditSpec(dataset=pets, attack=attack, knowledge=Knowledge(labels=True)), home=tmp_path)
+    assert finished.last.step.images.shape == (1, 3, 64, 64)
 
 
 # The parts.

@@ -10,7 +10,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from gia_core import attacker_card
-from gia_core.attacks import GIAS, CINet
+from gia_core.attacks import GIAS, GIML, CINet
 from gia_core.datasets import Digits
 from gia_core.models import LeNet
 from gia_core.priors import VAE, PriorSpec, shelf
@@ -65,7 +65,7 @@ def start(test: AppTest):
     return next(found for found in test.button if found.label == "Start")
 
 
-def carried_out(store: RunStore, spec: PriorSpec, home: Path) -> str:
+def carried_out(store: RunStore, spec: PriorSpec | AuditSpec, home: Path) -> str:
     run_id = store.submit(spec)
     store.claim("runner")
     assert carry_out(store, run_id, device="cpu", home=home) is None
@@ -96,6 +96,14 @@ def test_start_trains_exactly_what_the_form_says(store: RunStore) -> None:
     assert test.query_params["run"] in (run.id, [run.id])
 
 
+def test_priors_of_64_pixels_can_be_asked_for(store: RunStore) -> None:
+    test = visit()
+    test.selectbox(key="setup.prior.dataset.photos.size").set_value(64).run()
+    start(test).click().run()
+    (run,) = store.runs()
+    assert run.job.dataset.size == 64
+
+
 def test_what_cannot_be_learned_disables_start_with_the_reason() -> None:
     test = visit()
     test.selectbox(key="setup.prior.dataset").set_value("cifar10").run()
@@ -123,6 +131,18 @@ def test_a_failed_training_says_why(store: RunStore, installation: Path) -> None
     assert [error.value for error in test.error] == [
         "The training diverged; choose a smaller learning rate or another seed."
     ]
+
+
+def test_a_prior_that_an_attack_learns_shows_its_samples_and_is_kept(store: RunStore, installation: Path) -> None:
+    briefly = {"rounds": 1, "latent_iterations": 1, "weight_iterations": 1, "private_iterations": 1}
+    attack = GIML(**briefly, together=2, final_iterations=0, latent=4, width=4)
+    granted = Knowledge(labels=True, single_updates=True)
+    run_id = carried_out(store, AuditSpec(dataset=Digits(size=16), attack=attack, knowledge=granted), installation)
+    test = visit(None, run=run_id)
+    assert {"Samples of the prior before it learned", "Samples of the prior at iteration 3"} <= set(alternatives(test))
+    (card,) = [card for card in shelf.priors(installation) if not card.has_seen_images]
+    assert f"The prior is kept as {card.name}" in texts(test)
+    assert "from 2 training images that it has never seen (2 updates of one image each)" in texts(visit())
 
 
 def test_an_unknown_training_gives_one_friendly_sentence() -> None:

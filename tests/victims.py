@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from gia_core.models.layers import drawn_from
 from gia_core.models.parties import Party, SplitNetwork
 from gia_core.priors.generator import Generator
 from gia_core.priors.networks import Decoder
-from gia_core.types import Batch, ClientRule, Observation, Round, Update
+from gia_core.types import Batch, ClientRule, Observation, Rehearsal, Round, Update, UpdateRule
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -112,3 +113,15 @@ def observation(
         num_classes=classes,
         labels=batch.labels if labels else None,
     )
+
+
+def single_updates(model: nn.Module, batch: Batch) -> Observation:
+    """What the server sees of clients that hold one image of the batch each."""
+    rule, places = FedSGD(), torch.arange(len(batch.images))
+    rounds = tuple(Round(model, rule(model, batch.only(place)), indices=place) for place in places.split(1))
+    return replace(observation(model, batch, labels=True), rounds=rounds)
+
+
+def rehearsal(model: nn.Module, public: Batch, rule: UpdateRule) -> Rehearsal:
+    """The client, imitated without any chance of its own."""
+    return Rehearsal(model, public, lambda sent, batch: (rule(sent, batch), batch.images), "undisguised")

@@ -31,6 +31,9 @@ COMPARE = "compare"
 SWEEP = "sweep"
 """On the page of sweeps: the one that is shown."""
 
+PRESENT = "present"
+"""In the lab: present the gallery to an audience instead."""
+
 RUN_ID = re.compile(r"[0-9a-f]{16}")
 
 ALWAYS = ("dataset", "model", "batch_size", "attack")

@@ -63,7 +63,7 @@ def judge(setup: Setup) -> None:
     findings = [Finding(alike, setup, runs) for alike in together(advice)]
     sprites = evidence.thumbnails([e for finding in findings for e in finding.measured.values() if e is not None])
     for stage in Stage:
-        st.subheader(stage.capitalize(), anchor=False)
+        st.header(stage.capitalize(), anchor=False)
         st.caption(STAGES[stage])
         own = [finding for finding in findings if finding.rule.stage is stage]
         if not own:

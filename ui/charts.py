@@ -28,7 +28,8 @@ def draw(run: Run, history: History, *, cursor: int | None) -> None:
         st.caption("This attack computes the images in one step; there is no loss to follow.")
         return
     if not history.minimizes:
-        st.caption("This attack minimizes nothing; there is no loss to follow.")
+        nothing = "This attack minimizes nothing; there is no loss to follow."
+        st.caption(nothing if run.status.is_over else "So far there is no loss to follow.")
         quality(run, history, cursor)
         return
     grid = st.grid(2, min_column_width=290, gap="medium")

@@ -10,7 +10,7 @@ import streamlit as st
 from gia_core import titles
 from gia_core.store import Frame, Status
 
-from . import compare_setups, compare_sides, images, kinds, live
+from . import compare_setups, compare_sides, images, kinds, live, recorded
 from .compare_sides import Side
 from .history import Point
 from .wipe import Picture, wipe
@@ -100,6 +100,7 @@ def reconstruction(each: Shown, index: int | None) -> None:
     status = str(side.run.status)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(status, color=live.COLORS[status])
+        recorded.badge(side.run)
         st.page_link(kinds.page_of(side.run), label="Open", query_params={"run": side.run.id})
     st.caption(live.where(side.run, side.history))
     if side.run.status is Status.FAILED:

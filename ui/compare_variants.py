@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from gia_core import titles
 from gia_core.attacker_card import planned_iterations
+from gia_core.attacks.inversion import InStages
 from gia_core.component import Component
 from gia_core.spec import MAX_BATCH, AuditSpec
 
@@ -63,8 +64,10 @@ def with_budget(attack: Component, budget: int) -> Component:
         return attack
     restarts = getattr(attack, "restarts", 1)
     restarts = restarts if budget % restarts == 0 else 1
-    if "iterations" in type(attack).model_fields:
-        changes: dict[str, Any] = {"iterations": budget // restarts}
+    if isinstance(attack, InStages):
+        changes: dict[str, Any] = attack.shared_out(budget)
+    elif "iterations" in type(attack).model_fields:
+        changes = {"iterations": budget // restarts}
         changes |= {"restarts": restarts} if hasattr(attack, "restarts") else {}
     else:
         changes = {name: with_budget(part, budget) for name, part in attack if isinstance(part, Component)}

@@ -92,7 +92,12 @@ def scrubbed(sides: Sequence[Side]) -> int | None:
             return None
         running = any(not side.run.status.is_over for side in sides)
         most = max(side.planned for side in sides)
-        return shared_slider(kept, most=most, live=running, key="compare-at-" + "-".join(s.run.id for s in sides))
+        return shared_slider(kept, most=most, live=running, key=slider([side.run.id for side in sides]))
+
+
+def slider(run_ids: Sequence[str]) -> str:
+    """Key of the slider over these runs."""
+    return "compare-at-" + "-".join(run_ids)
 
 
 def chart(histories: Mapping[str, History], at: int | None) -> None:

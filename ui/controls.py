@@ -15,7 +15,7 @@ from . import address, kinds, location, session
 def draw(run: Run, draft: AuditSpec | None = None) -> None:
     """``draft``: the setup in the form beside the run, where there is one."""
     with st.container(horizontal=True, key="controls", vertical_alignment="center", gap="small"):
-        st.markdown(f"### {kinds.heading(run)}", width="stretch")
+        st.markdown(f"## {kinds.heading(run)}", width="stretch")
         if not run.status.is_over:
             buttons(run)
         if run.spec is not None:

@@ -14,7 +14,7 @@ class Family(NamedTuple):
 
 
 SEARCH = Family("search", "try out pictures until their update matches; the server only looks on")
-GENERATIVE = Family("generator", "let a network draw the pictures that are tried out; the server only looks on")
+GENERATIVE = Family("generator", "let a network draw the pictures; the server only looks on")
 CLOSED_FORM = Family("closed form", "compute the pictures from the update instead of trying; the server only looks on")
 ACTIVE = Family("malicious server", "send the client a model that was made to give its data away")
 FAMILIES = (SEARCH, GENERATIVE, CLOSED_FORM, ACTIVE)

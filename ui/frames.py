@@ -8,6 +8,7 @@ from gia_core.store import Frame, Run
 
 from . import session
 from .history import History
+from .shared_slider import shared_slider
 
 SCRUBBED = "scrubbed"
 """(run id, iteration) that this session looks at; absent while it follows the live end."""
@@ -50,12 +51,14 @@ def along(run: Run, history: History, kept: list[tuple[int, int]]) -> int | None
 
 
 def among(run: Run, kept: list[tuple[int, int]]) -> int | None:
-    """A slider over the kept frames of a run that grows no more."""
+    """A slider over the kept frames of a run that grows no more, which can be played; None at its end."""
     iterations = list(dict.fromkeys(at for _, at in kept))
-    key = f"kept-{run.id}"
-    if key not in st.session_state:
-        st.session_state[key] = iterations[-1]
-    return st.select_slider("Frame", iterations, key=key, format_func=lambda at: f"iteration {at:,}")
+    return shared_slider(iterations, most=iterations[-1], live=False, key=slider(run.id), label="Frame")
+
+
+def slider(run_id: str) -> str:
+    """Key of the slider over the frames of a run that is over."""
+    return f"kept-{run_id}"
 
 
 def scrub(run_id: str, key: str, newest: int) -> None:

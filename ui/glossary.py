@@ -34,7 +34,7 @@ def draw() -> None:
         st.info("No entry has these words. Try fewer letters.", icon=":material/search_off:")
     for heading, terms in found.items():
         if terms:
-            st.subheader(heading, anchor=False)
+            st.header(heading, anchor=False)
             st.html(listed(terms))
 
 

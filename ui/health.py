@@ -22,7 +22,7 @@ def draw(checks: Sequence[Check]) -> None:
     rows = [(check.name, SIGNS[check.ok], check.finding, check.advice or "") for check in checks]
     table(["What", "State", "Found", "What to do"], rows, caption="What was looked at", prose=True)
     with st.expander("As text, to copy into a question", icon=":material/content_copy:"):
-        st.code(as_text(checks), language=None)
+        st.code(as_text(checks), language=None, wrap_lines=True)
 
 
 def as_text(checks: Sequence[Check]) -> str:

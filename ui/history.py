@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,15 @@ class Point:
         return None if values is None or not len(values) else finite(float(np.max(values)))
 
 
+@dataclass(frozen=True)
+class Samples:
+    """What a generator drew, at one iteration."""
+
+    iteration: int
+    count: int
+    sprite: bytes
+
+
 @dataclass
 class History:
     """Grows by ``add``; reading it changes nothing."""
@@ -55,6 +65,8 @@ class History:
     finished: dict[str, Any] | None = None
     tables: list[dict[str, Any]] = field(default_factory=list)
     """What the attack found out beside the images, as it told last."""
+    samples: list[Samples] = field(default_factory=list)
+    """What a generator drew that learned meanwhile, in order."""
     points: list[Point] = field(default_factory=list)
     """Of a very long run every second one is dropped again and again, but never the first and the last."""
 
@@ -67,6 +79,8 @@ class History:
                     self.points.append(point(body))
                     if len(self.points) > MOST_KEPT:
                         self.points = [*self.points[:-1:2], self.points[-1]]
+                    if drawn := body.get("samples"):
+                        self.samples.append(Samples(body["iteration"], drawn["count"], b64decode(drawn["png"])))
                 case "training":
                     self.training = body
                 case "started":
@@ -104,6 +118,11 @@ class History:
         """The last point not after ``iteration``; the first one where all are."""
         before = [p for p in self.points if p.iteration <= iteration]
         return before[-1] if before else self.points[0] if self.points else None
+
+    def drawn_at(self, iteration: int) -> Samples | None:
+        """The last samples not after ``iteration``; the first ones where all are; None where nothing learns."""
+        before = [samples for samples in self.samples if samples.iteration <= iteration]
+        return before[-1] if before else self.samples[0] if self.samples else None
 
     def thinned(self, limit: int = MAX_POINTS) -> list[Point]:
         """At most ``limit`` points, evenly chosen, the first and the last among them."""

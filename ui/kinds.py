@@ -91,7 +91,7 @@ def utility_parts(spec: UtilitySpec) -> list[str]:
 
 
 LAB, COMPARE, SWEEP = "pages/explore/lab.py", "pages/explore/compare.py", "pages/explore/sweep.py"
-REPORT = "pages/review/report.py"
+REPORT, PRESENT = "pages/review/report.py", "pages/explore/present.py"
 PRIORS, UTILITY = "pages/explore/priors.py", "pages/explore/utility.py"
 KINDS = {
     AUDIT: Kind(LAB, "Attack", audited, audited_in_short, audit_parts),

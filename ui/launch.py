@@ -1,4 +1,4 @@
-"""The left half of the lab: questions, the setup, what to know before the start, and Start."""
+"""The left half of the lab: the setup, what to know before the start, and Start."""
 
 from __future__ import annotations
 
@@ -9,53 +9,17 @@ from gia_core.spec import AuditSpec
 from gia_core.store import StoreError
 
 from . import compare_start, fit, location, preflight, session, setup
-from .scenarios import SCENARIOS, Scenario
 from .setup import Draft
-
-SCENARIO = "scenario"
-"""The question that was asked last."""
 
 
 def draw() -> Draft:
     """The whole column; starts a run where Start was pressed."""
-    questions()
     draft = setup.draw(st.session_state[location.SEED], session.settings().home)
     st.session_state[location.DRAFT] = draft.spec
     if draft.spec is not None:
         knowledge_card(draft.spec)
     start(draft)
     return draft
-
-
-def questions() -> None:
-    """One click asks a question: it fills in the whole setup."""
-    with st.container(key="questions", gap="xsmall"):
-        st.markdown("**Ask a question**")
-        for i, scenario in enumerate(SCENARIOS):
-            asked = is_asked(scenario)
-            with st.container(key=f"scenario-{'asked' if asked else i}", gap="xxsmall"):
-                st.button(
-                    scenario.question,
-                    key=f"ask-{i}",
-                    icon=scenario.icon,
-                    width="stretch",
-                    on_click=ask,
-                    args=(scenario,),
-                )
-                if asked:
-                    st.caption(scenario.look_for)
-
-
-def ask(scenario: Scenario) -> None:
-    """Fill in the setup and put the run aside that was looked at, if another setup made it."""
-    location.load(scenario.spec)
-    run = session.selected_run()
-    if run is not None and run.spec != scenario.spec:
-        session.select_run(None)
-
-
-def is_asked(scenario: Scenario) -> bool:
-    return st.session_state.get(location.DRAFT) == scenario.spec
 
 
 def knowledge_card(spec: AuditSpec) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from gia_core import titles
 from gia_core.store import Run, Status
 
-from . import charts, findings, frames, images, result, session
+from . import charts, findings, frames, images, recorded, result, session
 from .chapters import Chapters
 from .glance import BEST, WORST, Glance, described, glance
 from .glance import frames as marks
@@ -90,6 +90,7 @@ def draw(run: Run, history: History) -> None:
         pictures(history, truth, frame.png if frame else None, point)
     if point is not None:
         numbers(run, history, point)
+    learned(history, frame.iteration if frame else 0)
     if history.last is not None:
         at = frame.iteration if frame else history.last.iteration
         charts.draw(run, history, cursor=at if at < history.last.iteration else None)
@@ -105,6 +106,7 @@ def header(run: Run, words: str, share: float, *, note: tuple[str, str] | None =
     status = str(run.status)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="status"):
         st.badge(status, color=COLORS[status])
+        recorded.badge(run)
         st.caption(words, width="stretch")
         if note:
             st.caption(note[0], width="content", help=note[1])
@@ -198,6 +200,22 @@ def alternative(name: str, at: Glance, names: list[str], point: Point | None) ->
             return "; ".join(filter(None, (words, described(at, point.scores.get("psnr") if point else None))))
         case _:
             return f"Difference between original and reconstruction of {what}"
+
+
+def learned(history: History, iteration: int) -> None:
+    """What a prior draws that learns during the attack: before its first round, and at the iteration looked at."""
+    with st.container(key="samples", width=560):  # there while it is empty too: the charts below would be mounted anew
+        now = history.drawn_at(iteration)
+        if now is None:
+            return
+        first = history.samples[0]
+        for column, drawn, when in zip(
+            st.columns(2), (first, now), ("before it learned", f"at iteration {now.iteration:,}"), strict=True
+        ):
+            with column:
+                st.image(images.grid(drawn.sprite, drawn.count), width="stretch", alt=f"Samples of the prior {when}")
+                st.caption(f"**Samples of the prior** {when}")
+        st.caption("Always from the same random codes. The prior sees updates alone, never an image.")
 
 
 def numbers(run: Run, history: History, point: Point) -> None:

@@ -145,6 +145,7 @@ async function show(plotly, root, data) {
   const look = theme(root);
   const config = { displaylogo: false, displayModeBar: false };
   await plotly.react(root, traces(data.figure, look), { ...layout(data, look), width: root.clientWidth }, config);
+  root.setAttribute("role", "img");
   root.setAttribute("aria-label", data.figure.alt);
   root.dataset.step = data.figure.x.at(-1) ?? 0;
 }

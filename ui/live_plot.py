@@ -16,7 +16,7 @@ HEIGHT = 300
 SCRIPT = Path(__file__).with_name("live_plot.js").read_text()
 
 _mount = st.components.v2.component(
-    "gia.live_plot", html='<div class="live-plot" role="img"></div>', js=SCRIPT, isolate_styles=False
+    "gia.live_plot", html='<div class="live-plot"></div>', js=SCRIPT, isolate_styles=False
 )
 
 

@@ -12,11 +12,11 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import streamlit as st
 
+from gia_core.gallery import CARDS
 from gia_core.spec import AuditSpec
 from gia_core.store import Run
 
 from . import address, forms, kinds, session
-from .scenarios import SCENARIOS
 
 SEED = "seed"
 """The setup that was last loaded; the widgets show it until they are changed."""
@@ -45,6 +45,8 @@ def arrive() -> None:
         st.switch_page(kinds.COMPARE, query_params={address.COMPARE: query[address.COMPARE]})
     if address.SWEEP in query:
         st.switch_page(kinds.SWEEP, query_params={address.SWEEP: query[address.SWEEP]})
+    if address.PRESENT in query:
+        st.switch_page(kinds.PRESENT, query_params={name: query[name] for name in query if name != address.PRESENT})
     if SEED in st.session_state and st.session_state.get(WRITTEN) is None and not query:
         return_to_draft()
         return
@@ -83,7 +85,7 @@ def load(spec: AuditSpec) -> None:
 def implied() -> AuditSpec:
     """The setup that an address without one means: the run's own, else that of the first question."""
     run = session.selected_run()
-    return run.spec if run is not None and run.spec is not None else SCENARIOS[0].spec
+    return run.spec if run is not None and run.spec is not None else CARDS[0].specs[0]
 
 
 def write(spec: AuditSpec | None) -> None:

@@ -92,7 +92,7 @@ def earlier(spec: AuditSpec, store: RunStore) -> list[Run]:
 
 def expected(spec: AuditSpec, earlier: Sequence[Run]) -> Expected | None:
     """Judged by ``earlier`` runs; None where none of them is like it."""
-    same = [run for run in earlier if is_like(run, spec)]
+    same = [run for run in earlier if is_like(run, spec) and not run.is_imported]  # others have other machines
     times = [
         run.progress["elapsed"] for run in same if run.status is Status.FINISHED and run.spec.attack == spec.attack
     ]

@@ -133,11 +133,14 @@ def described_card(card: Card) -> None:
     color = "color" if channels == 3 else "gray"
     asked = "; draws the class that it is asked for" if spec.conditional else ""
     st.markdown(f"**{card.name}**")
-    st.markdown(
-        f"{titles.title(type(spec.dataset))}, {height} × {width}, {color}{asked}. Learned as "
-        f"{titles.title(type(spec.method))} from {card.training_images:,} training images in "
-        f"{titles.duration(card.seconds)} ({card.steps:,} steps{', then stopped' if card.stopped else ''})."
+    method, images = titles.title(type(spec.method)), titles.plural(card.training_images, "training image")
+    took = f"in {titles.duration(card.seconds)}"
+    how = (
+        f"as {method} from {images} {took} ({card.lessons}{', then stopped' if card.stopped else ''})"
+        if card.has_seen_images
+        else f"by the attack {method} {took} from {images} that it has never seen ({card.lessons})"
     )
+    st.markdown(f"{titles.title(type(spec.dataset))}, {height} × {width}, {color}{asked}. Learned {how}.")
     st.caption(
         f"Fréchet distance {card.frechet:.3g}; of two halves of the training images {card.frechet_floor:.3g}",
         help=DISTANCE,

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import streamlit as st
 
 from gia_core import bundle, titles
+from gia_core.defenses.stacking import promise
 from gia_core.reports import page, subject
 from gia_core.reports.choice import Pictures
 from gia_core.store import Run, Status, StoreError
 
 from . import address, kinds, session
+from .counting import counting
 from .run_list import moment
 
 CHOSEN = "report-runs"
@@ -75,6 +77,7 @@ def report(runs: dict[str, Run]) -> None:
         placeholder="Choose one run, or several to compare",
         max_selections=subject.MOST_RUNS,
     )
+    ask_ahead([runs[run_id] for run_id in chosen])
     pictures = st.segmented_control(
         "Pictures",
         list(Pictures),
@@ -103,9 +106,17 @@ def report(runs: dict[str, Run]) -> None:
     )
 
 
+def ask_ahead(runs: Sequence[Run]) -> None:
+    """Have every epsilon counted while the choices are made: the first one takes seconds."""
+    for run in runs:
+        if run.spec is not None and (release := promise(run.spec.defenses)) is not None:
+            counting().rdp(release)
+
+
 def written(chosen: Sequence[str], pictures: Pictures) -> str:
     """The file, without runs that were deleted since the page was drawn."""
-    return page.write(subject.read(session.store(), [run.id for run in known(chosen)]), pictures)
+    subjects = subject.read(session.store(), [run.id for run in known(chosen)])
+    return page.write(subjects, pictures, count=lambda release: counting().rdp(release).result())
 
 
 def described(run: Run) -> str:

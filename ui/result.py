@@ -11,7 +11,7 @@ from gia_core import attacker_card, report, titles
 from gia_core.store import Run, Status
 from gia_core.types import UNKNOWN
 
-from . import address, comparison, control_beside, glossary, images, kinds, utility_beside
+from . import add_defense, address, comparison, control_beside, glossary, images, keepsakes, kinds, utility_beside
 from .glance import BEST, WORST, Glance, glance
 from .history import History
 from .tables import table
@@ -42,11 +42,13 @@ def headline(run: Run, history: History) -> None:
     else:
         st.info(f"**{begun}{sentence}**", icon=":material/visibility_off:")
     if run.spec is not None:
-        with st.container(horizontal=True, gap="medium"):
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            add_defense.draw(run)
             query = {"run": run.id}
             st.page_link(ADVISOR, label="What would help?", icon=":material/shield_question:", query_params=query)
             query = {address.REPORT: run.id}
             st.page_link(kinds.REPORT, label="Write a report", icon=":material/description:", query_params=query)
+            keepsakes.draw(run)
 
 
 def labels_alone(history: History) -> bool:

@@ -13,7 +13,7 @@ from gia_core.component import Component
 from gia_core.spec import AuditSpec
 from gia_core.store import Run, Sort, Status, StoreError
 
-from . import compare_selection, images, kinds, live, location, session, setup
+from . import compare_selection, images, kinds, live, location, recorded, session, setup
 from .comparison import mean
 
 PER_PAGE = 12
@@ -79,7 +79,7 @@ def nothing(*, anything: bool) -> None:
         st.info("No run matches these filters.", icon=":material/filter_alt_off:")
         return
     with st.container(key="no-runs", horizontal_alignment="center"):
-        st.subheader("No runs yet", anchor=False)
+        st.header("No runs yet", anchor=False)
         st.markdown("Every run that is started in the lab is kept here, with all its frames, until you delete it.")
         st.page_link(kinds.LAB, label="Start the first one in the lab", icon=":material/science:")
 
@@ -111,6 +111,7 @@ def described(run: Run) -> None:
     status = str(run.status)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(status, color=live.COLORS[status])
+        recorded.badge(run)
         psnr = mean((run.scores or (run.progress or {}).get("scores") or {}).get("psnr"))
         st.markdown(
             f"**{kinds.in_short(run)}**" + (f" · PSNR {titles.number(psnr, 'psnr')}" if psnr is not None else "")

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from streamlit.navigation.page import Page
 
 NEEDS_NO_STORE = "Doctor"
+ON_STAGE = "Present"
+"""Nothing stands around this one."""
 
 
 def draw(page: Page) -> None:
@@ -19,6 +21,7 @@ def draw(page: Page) -> None:
     with session.explained():
         if ready:
             location.enter_page(page.title)
-            sidebar.draw()
+            if page.title != ON_STAGE:
+                sidebar.draw()
         if ready or page.title == NEEDS_NO_STORE:
             page.run()

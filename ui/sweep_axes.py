@@ -21,6 +21,7 @@ NAMES = {
     "model.activation": "Activation",
     "dataset.size": "Resolution",
     LOCAL_STEPS: "Local steps (FedAvg)",
+    "rounds": "Rounds of the same batch",
     "clients": "Number of clients",
     "seed": "Seed",
 }
@@ -69,6 +70,7 @@ def numbers(spec: AuditSpec) -> Iterator[Way]:
     elif "size" in type(spec.dataset).model_fields:
         yield Way("dataset.size", (16, 32))
     yield Way(LOCAL_STEPS, (1, 2, 5))
+    yield Way("rounds", (1, 2, 4))
     yield Way("clients", (1, 2, 4))
     yield Way("seed", tuple(range(spec.seed, spec.seed + 5)))
 

@@ -108,7 +108,7 @@ def controls(sweep: Sweep, cells: Sequence[Outcome]) -> None:
     again = total(cells, State.MISSING) + total(cells, State.FAILED)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="sweep-controls"):
         about = sweep_axes.title(sweep.spec.axes) if sweep.spec else ""
-        st.markdown(f"### {about}", width="stretch")
+        st.markdown(f"## {about}", width="stretch")
         if live:
             help_text = "Ends the runs of this sweep; finished ones stay. Runs that were there before go on."
             st.button("Stop", icon=":material/stop:", on_click=sweep_queue.stop, args=(cells,), help=help_text)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from gia_core.reports import protections
 from gia_core.store import Run
 from gia_core.utility import UtilitySpec
-from gia_core.utility.spec import alike, of_audit
+from gia_core.utility.spec import of_audit
 
 from . import address, kinds, session, utility
 
-SEARCHED = 50
-"""Newest experiments on the same data and network that are looked through."""
 QUESTION = "What does this defense cost the model?"
 
 
@@ -32,13 +31,7 @@ def draw(audit: Run) -> None:
 
 def measured(asked: UtilitySpec) -> Run | None:
     """The newest experiment with an answer to the same question, at whatever budget."""
-    found = session.store().runs(kind="utility", dataset=asked.dataset.name, model=asked.model.name, limit=SEARCHED)
-    return next((run for run in found if answers(run, asked)), None)
-
-
-def answers(run: Run, asked: UtilitySpec) -> bool:
-    has_answer = run.scores is not None and run.scores.get("cost") is not None
-    return has_answer and isinstance(run.job, UtilitySpec) and alike(run.job, asked)
+    return protections.measured(session.store(), asked)
 
 
 def offer(asked: UtilitySpec) -> None:

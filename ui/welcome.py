@@ -1,4 +1,4 @@
-"""What stands in the place of a run before there is one: what this is, shown by a recorded run, and what to click."""
+"""What stands in the place of a run before there is one: what this is, and the questions to click on."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from pathlib import Path
 
 import streamlit as st
 
-from . import images
+from . import gallery, images, presenter
 
 EXAMPLE = Path(__file__).parent.parent / "assets" / "example"
-"""Frames of the first question's run, as recorded: iDLG on LeNet with the cat of scikit-image, public domain (CC0)."""
-QUALITY = {1: 11.6, 3: 15.3, 5: 18.4, 13: 25.4, 55: 51.4}
-"""PSNR of the frames in dB, by iteration."""
+"""A run of the first question: iDLG on LeNet with the cat of scikit-image, public domain (CC0)."""
 
 
 def draw() -> None:
     with st.container(key="welcome", gap="medium"):
-        st.header("See what a shared gradient gives away", anchor=False)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.header("See what a shared gradient gives away", anchor=False, width="stretch")
+            presenter.offer()
         st.markdown(
             "In federated learning, data stays on the device and only model updates are shared. GIA Lab attacks such "
-            "an update, live, and measures what comes back."
+            "an update and measures what comes back."
         )
         st.html(story())
-        st.html(progress())
-        st.markdown(
-            ":material/arrow_back: **Press Start, or ask another question first.** The first picture appears within "
-            "seconds; you may pause, step or stop at any time, and the best result is kept."
-        )
+        with st.container(gap="xsmall"):
+            st.subheader("Ask a question", anchor=False)
+            st.markdown("Each plays a recorded run at once, and can then be run live. Or set up your own: press Start.")
+        gallery.draw()
 
 
 @cache
@@ -47,7 +46,7 @@ def story() -> str:
             "14,288 numbers, no pixel among them.",
         ),
         (
-            "iteration-55",
+            "reconstruction",
             "Reconstruction: the same cat",
             "An attacker works backwards.",
             "Which photo causes this update?",
@@ -58,17 +57,6 @@ def story() -> str:
         for name, alt, title, more in steps
     )
     return f'<div class="gia-story gia-example">{cards}</div>'
-
-
-@cache
-def progress() -> str:
-    """The same reconstruction from the first iteration to the last."""
-    frames = "".join(
-        f'<figure><img src="{picture(f"iteration-{at}")}" alt="Reconstruction after {at} iterations, {psnr} dB PSNR">'
-        f"<figcaption>{'1 iteration' if at == 1 else at} · {psnr} dB</figcaption></figure>"
-        for at, psnr in QUALITY.items()
-    )
-    return f'<div class="gia-frames gia-example"><p>A recorded run of the first question</p><div>{frames}</div></div>'
 
 
 def picture(name: str) -> str:

@@ -18,6 +18,8 @@ from .generative.ci_net import CINet
 from .generative.deep_image_prior import DeepImagePrior
 from .generative.ggl import GGL
 from .generative.gias import GIAS
+from .generative.giml import GIML
+from .generative.learning_to_invert import LearningToInvert
 from .optimization.cafe import CAFE
 from .optimization.dlg import DLG
 from .optimization.gradinversion import GradInversion
@@ -31,9 +33,11 @@ Attack = Annotated[
     | GradInversion
     | CAFE
     | GIAS
+    | GIML
     | GGL
     | CINet
     | DeepImagePrior
+    | LearningToInvert
     | LinearLeak
     | RobbingTheFed
     | TrapWeights

@@ -34,6 +34,19 @@ class Inversion(Component):
         return None
 
 
+class InStages(Inversion):
+    """One that searches in several stages, each with iterations of its own."""
+
+    @property
+    def planned(self) -> int:
+        """Iterations of all stages."""
+        raise NotImplementedError
+
+    def shared_out(self, iterations: int) -> dict[str, int]:
+        """The fields with which all stages together take so many iterations."""
+        raise NotImplementedError
+
+
 def only_step(
     seen: Observation, images: Tensor, labels: Tensor | None = None, *, tables: tuple[Table, ...] = ()
 ) -> Step:

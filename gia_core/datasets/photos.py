@@ -60,7 +60,7 @@ class Photos(Source):
     """
 
     name: Literal["photos"] = "photos"
-    size: Literal[32, 64, 128] = 32
+    size: Literal[16, 24, 32, 48, 64, 128] = 32
     """Height and width of the images in pixels. Larger ones are harder to reconstruct and take longer."""
 
     def absent(self, home: Path) -> str | None:

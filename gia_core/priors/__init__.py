@@ -6,7 +6,7 @@ This package's ``spec``, ``card`` and ``shelf`` work without torch; ``training``
 from __future__ import annotations
 
 from .card import Card
-from .methods import DCGAN, VAE, Method
-from .spec import PriorSpec
+from .methods import DCGAN, VAE, FromGradients, Method
+from .spec import GradientsSpec, PriorSpec
 
-__all__ = ["DCGAN", "VAE", "Card", "Method", "PriorSpec"]
+__all__ = ["DCGAN", "VAE", "Card", "FromGradients", "GradientsSpec", "Method", "PriorSpec"]

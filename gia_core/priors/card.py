@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from ..component import Component
 from ..datasets import Dataset
-from .spec import PriorSpec
+from .spec import GradientsSpec, PriorSpec
 
 FORMAT = 1
 """Count up whenever the same card would describe another network."""
@@ -19,18 +19,18 @@ class Card(Component):
 
     format: int = Field(FORMAT, ge=FORMAT, le=FORMAT)
     """Which version of GIA Lab's networks the weights are for."""
-    spec: PriorSpec
-    """What it was asked to learn."""
+    spec: Annotated[PriorSpec | GradientsSpec, Field(discriminator="kind")]
+    """What it was asked to learn, or what an attack learned it from."""
     image_shape: tuple[int, int, int]
     """(C, H, W) of the images it draws."""
     class_names: tuple[str, ...]
     """Of the data set; a conditional prior draws what it is asked for in this order."""
     training_images: int
-    """How many it learned from."""
+    """How many it learned from; of some, no more than the gradients."""
     training_sha256: str
-    """Of all pixels and labels it learned from."""
+    """Of all pixels and labels of these images."""
     steps: int
-    """Batches after which it was at its best, and which it is kept from."""
+    """Batches, or updates, after which it is what is kept; of a training, those after which it was at its best."""
     stopped: bool
     """Whether somebody stopped the training before its end."""
     seconds: float
@@ -51,6 +51,18 @@ class Card(Component):
     def name(self) -> str:
         """What the prior and its files are called."""
         return self.spec.name
+
+    @property
+    def has_seen_images(self) -> bool:
+        """Whether it learned from images, and not from gradients alone."""
+        return isinstance(self.spec, PriorSpec)
+
+    @property
+    def lessons(self) -> str:
+        """How often it learned from how much."""
+        if isinstance(self.spec, PriorSpec):
+            return f"{self.steps:,} steps of {self.spec.batch_size} images"
+        return f"{self.steps:,} updates of one image each"
 
     @property
     def num_classes(self) -> int:

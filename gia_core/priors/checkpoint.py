@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -14,6 +15,11 @@ from torch import Tensor, nn
 from ..models.weights import checksum, write
 
 Counters = dict[str, float]
+
+DIGITS = 16
+"""Of a fingerprint in a file name."""
+ABANDONED_AFTER = 30 * 24 * 3600.0
+"""Seconds after which nobody will go on with an interrupted training."""
 
 
 class Checkpoint:
@@ -71,6 +77,25 @@ class Checkpoint:
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+def path_of(folder: Path, name: str, fingerprint: str) -> Path:
+    """Where the training of the prior ``name`` with this fingerprint is remembered, among those in ``folder``."""
+    return folder / f"{name}-{fingerprint[:DIGITS]}.safetensors"
+
+
+def clear(folder: Path, name: str) -> None:
+    """Forget every training of the prior ``name``, which can begin no more once there is one of that name."""
+    for file in folder.glob(f"{name}-{'?' * DIGITS}.safetensors"):
+        file.unlink(missing_ok=True)
+
+
+def clear_abandoned(folder: Path, *, now: float) -> None:
+    """Forget what has not been touched for ``ABANDONED_AFTER`` seconds, whatever it is."""
+    for file in folder.glob("*"):
+        with suppress(FileNotFoundError):  # somebody else was faster
+            if now - file.stat().st_mtime > ABANDONED_AFTER:
+                file.unlink()
 
 
 def by_index(tensors: dict[str, Tensor], *, prefix: str) -> dict[int, dict[str, Tensor]]:

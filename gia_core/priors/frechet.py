@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..component import Component
 from ..models import LeNet
-from ..models.training import Training, prepare
+from ..models.training import Training, generator, prepare
 from ..types import Data
 
 GRID = 2
@@ -35,6 +35,14 @@ def features(network: nn.Module, images: Tensor) -> Tensor:
     """(N, C, H, W) to (N, 48)."""
     with torch.no_grad():
         return torch.cat([F.adaptive_avg_pool2d(network(part), GRID).flatten(1) for part in images.split(256)]).double()
+
+
+def floor(real: Tensor, count: int, seed: int) -> float:
+    """Distance between two halves of the real images' features (N, 48), one of them as large as ``count`` samples where
+    there are enough: what is as good as it gets."""
+    order = torch.randperm(len(real), generator=generator(seed, "halves"))
+    half = min(count, len(order) // 2)
+    return frechet_distance(real[order[:half]], real[order[half:]])
 
 
 def frechet_distance(one: Tensor, other: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""How a prior is learned. Both methods teach the same network to draw."""
+"""How a prior is learned. All methods teach the same network to draw."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Network(Component):
-    """What both methods have in common."""
+    """What the methods have in common."""
 
     latent: int = Field(64, ge=2, le=512)
     """Numbers in the code of an image: more can express more, fewer keep closer to what was learned."""
@@ -60,4 +60,11 @@ class VAE(Network):
         return Autoencoding(generator, image_shape, width=self.width, lr=self.lr, noise=self.noise)
 
 
+class FromGradients(Network):
+    """GIML: learned from the gradients of images that nobody showed it (Jeon et al., NeurIPS 2021)."""
+
+    name: Literal["giml"] = "giml"
+
+
 Method = Annotated[VAE | DCGAN, Field(discriminator="name")]
+"""Those by which a prior is trained on images; an attack learns one without."""

@@ -47,6 +47,7 @@ class Decoder(Generator):
     def __init__(self, image_shape: tuple[int, int, int], *, latent: int, width: int, num_classes: int = 0) -> None:
         super().__init__()
         self.image_shape, self.latent_shape, self.num_classes = image_shape, (latent,), num_classes
+        self.width = width
         self.sizes = grids(*image_shape[1:])
         layers = channels(width, len(self.sizes))
         # The class after the last stands for none in particular.

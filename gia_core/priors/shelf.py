@@ -66,7 +66,7 @@ def sheet(name: str, home: Path) -> bytes | None:
 
 
 def fitting(name: str, dataset: Dataset, home: Path) -> Card:
-    """The prior called ``name``, or for "auto" the first that has learned from ``dataset``, as ``dataset`` needs it.
+    """The prior called ``name``, or for "auto" the first that has seen images of ``dataset``, as ``dataset`` needs it.
 
     Raises ValueError with a sentence that tells what to choose instead.
     """
@@ -76,7 +76,7 @@ def fitting(name: str, dataset: Dataset, home: Path) -> Card:
             raise ValueError(reason)
         return card
     for card in priors(home):
-        if card.spec.dataset == dataset:
+        if card.spec.dataset == dataset and card.has_seen_images:
             return card
     raise ValueError(
         f"No prior on this machine has learned from {dataset.name} of this size; train one on the page Priors, or "

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from ..component import Component, Objection
 from ..datasets import Dataset, Photos
-from .methods import VAE, Method
+from .methods import VAE, FromGradients, Method
 
 SMALLEST_SIDE, LARGEST_SIDE = 16, 64
 
@@ -68,3 +68,22 @@ class PriorSpec(Component):
             )
             found.append(Objection("dataset.size", reason))
         return found
+
+
+class GradientsSpec(Component):
+    """What an attack learned a prior from, without seeing one of the images."""
+
+    kind: Literal["gradients"] = "gradients"
+    """No run trains such a prior; an attack learns it."""
+    name: Name = Field(max_length=40)
+    """What it is called."""
+    dataset: Dataset
+    """Whose training images the clients held."""
+    method: FromGradients
+    """The network that learned."""
+    conditional: bool
+    """Whether it learned which class an image is of."""
+    steps: int = Field(ge=1)
+    """Updates of single images that it learned from."""
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    """That of the run in which it learned."""

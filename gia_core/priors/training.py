@@ -21,8 +21,8 @@ from ..models.layers import drawn_from
 from ..models.training import Training, generator
 from ..types import Data
 from .card import FORMAT, Card
-from .checkpoint import Checkpoint
-from .frechet import feature_network, features, frechet_distance
+from .checkpoint import Checkpoint, clear, clear_abandoned, path_of
+from .frechet import feature_network, features, floor, frechet_distance
 from .material import Material
 from .publishing import publish, weights
 from .spec import PriorSpec, trained_here
@@ -32,6 +32,8 @@ LOOK_EVERY = 100
 SAMPLES = 256
 """Images that a look is made of."""
 SHOWN = 64
+UNFINISHED = ".unfinished"
+"""Folder of the checkpoints, among the priors that were trained here."""
 MEMORY = 0.995
 """What is kept is not the generator of the last step but an average over some two hundred of them."""
 ALIKE = 0.02
@@ -129,7 +131,8 @@ class Course:
         made_of = [FORMAT, self.spec.model_dump(mode="json"), self.material.sha256]
         fingerprint = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
         networks = {**self.lesson.networks, "average": self.average, "best": self.best}
-        path = self.folder / ".unfinished" / f"{fingerprint[:16]}.safetensors"
+        clear_abandoned(self.folder / UNFINISHED, now=time.time())
+        path = path_of(self.folder / UNFINISHED, self.spec.name, fingerprint)
         checkpoint = Checkpoint(path, fingerprint, networks, self.lesson.optimizers, self.rng)
         if counters := checkpoint.restore():
             self.counters = counters
@@ -205,19 +208,13 @@ class Course:
             processor_seconds=round(self.counters["processor"], 1),
             made_with=dict(made_with),
             frechet=self.counters["best"],
-            frechet_floor=self.floor(),
+            frechet_floor=floor(self.real, SAMPLES, self.spec.seed),
             sha256=hashlib.sha256(content).hexdigest(),
         )
         look = self.look_at(self.best, card.steps)
         publish(card, content, look.samples, self.folder)
-        self.checkpoint.remove()
+        clear(self.folder / UNFINISHED, card.name)
         return Learned(card, look)
-
-    def floor(self) -> float:
-        """Distance between two halves of the training images, as large as the samples where there are enough."""
-        order = torch.randperm(len(self.real), generator=generator(self.spec.seed, "halves"))
-        half = min(SAMPLES, len(order) // 2)
-        return frechet_distance(self.real[order[:half]], self.real[order[half:]])
 
 
 @contextmanager

@@ -132,7 +132,21 @@ def scores(subjects: Sequence[Subject], names: Sequence[str]) -> Figure:
         }
         for kind, marks in found.items()
     ]
-    layout = {"xaxis": {"type": "category"}, "yaxis": {"title": {"text": "PSNR (dB), higher is closer"}}}
+    layout = {
+        "xaxis": named([x for x, _, _ in found["Reconstruction"]], "Run" if len(subjects) > 1 else "Image"),
+        "yaxis": {"title": {"text": "PSNR (dB), higher is closer"}},
+    }
     best = max((y for _, y, _ in found["Reconstruction"]), default=None)
     alt = f"{title}. The closest of {titles.plural(len(rows), 'image')} reached {titles.number(best, 'psnr')}."
     return Figure(title, alt, data, layout, Table(title, ("Image", "Reconstruction", "Best blind guess"), rows))
+
+
+def named(places: Sequence[str], title: str) -> dict[str, Any]:
+    """An axis whose places have names, with their numbers under it: the names would leave no room for the figure."""
+    numbers = {place: place.removeprefix("image ").partition(" · ")[0] for place in places}
+    return {
+        "type": "category",
+        "title": {"text": title},
+        "tickvals": list(numbers),
+        "ticktext": list(numbers.values()),
+    }

@@ -8,7 +8,9 @@ from typing import NamedTuple
 from .. import grade, setups, titles
 from ..advisor import Setup, formal
 from ..advisor.evidence import APART, attacked
+from ..defenses.stacking import promise
 from ..spec import AuditSpec
+from .protections import Epsilons
 from .subject import Subject
 
 PRELIMINARY = "Preliminary: only attackers who did not know the defense were tried."
@@ -26,7 +28,7 @@ class Judged(NamedTuple):
     notes: Sequence[str]
 
 
-def judged(subjects: Sequence[Subject]) -> list[Judged]:
+def judged(subjects: Sequence[Subject], epsilons: Epsilons) -> list[Judged]:
     """One grade for all runs that attacked the same system, whoever attacked."""
     groups: dict[AuditSpec, list[Subject]] = {}
     for subject in subjects:
@@ -34,7 +36,8 @@ def judged(subjects: Sequence[Subject]) -> list[Judged]:
             groups.setdefault(system(subject.spec), []).append(subject)
     rows = setups.differences(list(groups))
     return [
-        of(group, ", ".join(f"{row.label}: {row.words[i]}" for row in rows)) for i, group in enumerate(groups.values())
+        of(group, ", ".join(f"{row.label}: {row.words[i]}" for row in rows), epsilons)
+        for i, group in enumerate(groups.values())
     ]
 
 
@@ -43,9 +46,10 @@ def system(spec: AuditSpec) -> AuditSpec:
     return spec.model_copy(update={name: AuditSpec.model_fields[name].default for name in APART})
 
 
-def of(group: Sequence[Subject], title: str) -> Judged:
+def of(group: Sequence[Subject], title: str, epsilons: Epsilons) -> Judged:
     specs = [subject.spec for subject in group if subject.spec is not None]
-    promised = formal.mechanism(Setup(specs[0]))
+    release = promise(specs[0].defenses)
+    promised = formal.mechanism(Setup(specs[0], epsilon=None if release is None else epsilons.get(release)))
     outcomes = [attacked(s.run, s.events, title=titles.title(type(s.spec.attack))) for s in group if s.spec]
     found = grade.grade(outcomes, formal=promised is not None)
     notes = [f"Formal mechanism: {promised}"] if promised else []

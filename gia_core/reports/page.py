@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,15 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from .. import glossary, grade
+from ..accounting import Accountant
 from ..component import Component
 from ..provenance import VERSION
 from ..terms import Term
-from . import grades, numbers, pictures, words
+from . import grades, numbers, pictures, protections, words
 from .choice import Pictures
+from .drawing import svg
 from .figures import Figure, figures
+from .protections import Count, Epsilons
 from .subject import Subject
 
 HERE = Path(__file__).parent
@@ -29,9 +33,21 @@ TAG = re.compile(r"<[^>]+>")
 PARTS = ("attack", "model", "dataset", "client", "aggregation")
 
 
-def write(subjects: Sequence[Subject], choice: Pictures = Pictures.SHOW, *, now: datetime | None = None) -> str:
-    """The whole file about one run or several that are compared. ``now`` is when it says that it was written."""
+def write(
+    subjects: Sequence[Subject],
+    choice: Pictures = Pictures.SHOW,
+    *,
+    count: Count | None = None,
+    now: datetime | None = None,
+) -> str:
+    """The whole file about one run or several that are compared.
+
+    ``count`` tells epsilon where a defense promises one; without it a process is begun for it, which takes seconds.
+    ``now`` is when the file says that it was written.
+    """
     names = words.names(subjects)
+    with closing(Accountant()) as accountant:
+        epsilons = protections.counted(subjects, count or accountant.rdp)
     page = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -39,7 +55,7 @@ def write(subjects: Sequence[Subject], choice: Pictures = Pictures.SHOW, *, now:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    body = page.get_template("body.html").render(**content(subjects, names, choice))
+    body = page.get_template("body.html").render(**content(subjects, names, choice, epsilons))
     drawn = figures(subjects, names)
     scripts = [get_plotlyjs(), (HERE / "report.js").read_text()] if drawn else []
     return page.get_template("page.html").render(
@@ -69,7 +85,7 @@ def policy(scripts: Sequence[str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
-def content(subjects: Sequence[Subject], names: Sequence[str], choice: Pictures) -> dict[str, Any]:
+def content(subjects: Sequence[Subject], names: Sequence[str], choice: Pictures, epsilons: Epsilons) -> dict[str, Any]:
     """What every section says."""
     shown = [
         (name, rows)
@@ -83,7 +99,7 @@ def content(subjects: Sequence[Subject], names: Sequence[str], choice: Pictures)
         "answer": words.answer(subjects),
         "several": len(subjects) > 1,
         "sentences": words.tested_twice(subjects),
-        "judged": grades.judged(subjects),
+        "judged": grades.judged(subjects, epsilons),
         "caveat": f"{grade.CAVEAT} {grade.NOT_COUNTED}",
         "differences": numbers.differences(subjects, names),
         "settings": numbers.settings(subjects[0]),
@@ -95,8 +111,11 @@ def content(subjects: Sequence[Subject], names: Sequence[str], choice: Pictures)
         "pooled": numbers.pooled(subjects),
         "per_image": numbers.per_image(subjects, names),
         "figures": drawn,
+        "svg": svg,
         "untested": words.untested(subjects),
         "costs": numbers.costs(subjects, names),
+        "protections": protections.protections(subjects, names, epsilons),
+        "sampled": protections.sampled(epsilons),
         "provenance": numbers.provenance(subjects, names),
         "hashes": numbers.hashes(subjects, names),
     }

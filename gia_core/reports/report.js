@@ -1,4 +1,5 @@
-// Draws every figure into its place. Without scripts, the tables below them hold the same numbers.
+// Draws every figure into its place. Without scripts, and on paper, there is a picture of it instead.
+document.documentElement.classList.add("scripted");
 const figures = JSON.parse(document.getElementById("figures").textContent);
 const paper = {
   autosize: true,
@@ -17,7 +18,3 @@ for (const place of places) {
   const axes = { xaxis: { ...axis, ...layout.xaxis }, yaxis: { ...axis, ...layout.yaxis } };
   Plotly.newPlot(place, data, { ...paper, ...axes, showlegend: data.length > 1 }, options);
 }
-// Paper is narrower than the window.
-const refit = (width) => places.forEach((place) => Plotly.relayout(place, width ? { width } : { autosize: true, width: null }));
-window.addEventListener("beforeprint", () => refit(640));
-window.addEventListener("afterprint", () => refit(null));

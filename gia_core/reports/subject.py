@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 from .. import report, titles
 from ..jobs import kind_of
 from ..spec import AuditSpec
 from ..store import Event, Json, Run, RunStore
+from ..utility.spec import of_audit
+from . import protections
 
 MOST_RUNS = 100
 """In one report; more would be slow to open."""
@@ -26,6 +28,8 @@ class Subject:
     truth: bytes | None
     """Sprite of the private batch, and below of what the attack made of it."""
     reconstruction: bytes | None
+    utility: Run | None = None
+    """The experiment that tells what the defenses of the run cost the model, where the store has one."""
 
     @cached_property
     def found(self) -> Json:
@@ -113,8 +117,10 @@ def read(store: RunStore, run_ids: Sequence[str]) -> list[Subject]:
     if not 1 <= len(wanted) <= MOST_RUNS:
         raise ValueError(f"A report holds one to {MOST_RUNS} runs, not {len(wanted)}; choose fewer.")
     found = []
+    costs = cache(partial(protections.measured, store))
     for run_id in wanted:
-        frame = store.latest_frame(run_id)
+        run, frame = store.run(run_id), store.latest_frame(run_id)
         sprite = None if frame is None else frame.png
-        found.append(Subject(store.run(run_id), store.events(run_id), store.truth(run_id), sprite))
+        utility = costs(of_audit(run.spec)) if run.spec is not None and run.spec.defenses else None
+        found.append(Subject(run, store.events(run_id), store.truth(run_id), sprite, utility))
     return found

@@ -30,9 +30,9 @@ class Left:
     truth: bytes | None
 
 
-def adopt(connection: Connection, job: Job, left: Left, *, at: float) -> str:
+def adopt(connection: Connection, job: Job, left: Left, *, at: float, run_id: str | None = None) -> str:
     """Write a run and return its new id; in one transaction, so that no runner ever sees it queued."""
-    run_id = add(connection, job, at=at)
+    run_id = add(connection, job, at=at, run_id=run_id)
     seen: Counter[str] = Counter()
     for event in left.events:
         kind = event.body["kind"]

@@ -117,7 +117,9 @@ def summary(body: Json) -> Json:
     """What the run shows of itself once it has told this."""
     match body["kind"]:
         case "progress":
-            return {"progress": body, "psnr": _mean_psnr(body.get("scores"))}
+            # The row is written at every beat, and samples are large.
+            told = {name: value for name, value in body.items() if name != "samples"}
+            return {"progress": told, "psnr": _mean_psnr(body.get("scores"))}
         case "finished":
             return {"scores": body.get("scores"), "psnr": _mean_psnr(body.get("scores"))}
         case _:

@@ -82,9 +82,9 @@ def columns(job: Job) -> Json:
     }
 
 
-def add(connection: Connection, job: Job, *, at: float) -> str:
-    """Queue a run and return its id."""
-    run_id = secrets.token_hex(8)
+def add(connection: Connection, job: Job, *, at: float, run_id: str | None = None) -> str:
+    """Queue a run and return its id, a new one where none is given."""
+    run_id = run_id or secrets.token_hex(8)
     connection.execute(insert(schema.run).values(id=run_id, created_at=at, **columns(job)))
     connection.execute(insert(schema.spec).values(run_id=run_id, body=job.model_dump_json()))
     for name in {defense.name for defense in getattr(job, "defenses", ())}:

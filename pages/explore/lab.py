@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import controls, kinds, launch, live, location, session, welcome
+from ui import controls, gallery, kinds, launch, live, location, session, welcome
 
 location.arrive()
 
@@ -17,6 +17,7 @@ with st.container(horizontal=True, key="lab", gap="large"):
         if run is not None and kinds.page_of(run) != kinds.LAB:
             st.switch_page(kinds.page_of(run), query_params={"run": run.id})
         if run is not None:
+            gallery.above([run])
             controls.draw(run, draft.spec)
             live.follow(run)
         else:

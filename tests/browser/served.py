@@ -17,6 +17,13 @@ from waiting import eventually
 ROOT = Path(__file__).parent.parent.parent
 START_WITHIN = 60.0
 END_WITHIN = 30.0
+OVERLOADED = 10
+"""Times that everything takes longer where more processes want to run than there are cores."""
+
+
+def patience() -> int:
+    """Promises in seconds are for a machine that has a core to spare."""
+    return 1 if os.getloadavg()[0] < (os.cpu_count() or 1) + 1 else OVERLOADED
 
 
 class Served:

@@ -6,22 +6,23 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
-from served import ROOT, Served, serving
+from served import ROOT, Served, patience, serving
 
 FIRST_PICTURE = 90_000
 """Milliseconds until Ray has started and torch is imported, on a busy machine."""
 RUNNING_WITHIN = 60_000
 STOPPED_WITHIN = 2_000
-OVERLOADED = 10
-"""Times that everything takes longer where more processes want to run than there are cores."""
 MEMORY = 250
 """MiB that the server may hold."""
 
 AWAY = ("ERR_CONNECTION_REFUSED", "WebSocket", "disconnected from server", "could not be drawn")
 """What a browser says while there is no server."""
+
+PRUNED = "attack=inverting-gradients&attack.iterations=1500&defenses=pruning&victim.label=1"
 
 STEP = "() => Number(document.querySelector('.live-plot')?.dataset.step ?? 0)"
 
@@ -44,18 +45,13 @@ def status(page: Page, word: str, *, within: float = 20_000) -> None:
     expect(page.locator(".st-key-status").get_by_text(word, exact=True)).to_be_visible(timeout=within)
 
 
-def patience() -> int:
-    """Promises in seconds are for a machine that has a core to spare."""
-    return 1 if os.getloadavg()[0] < (os.cpu_count() or 1) + 1 else OVERLOADED
-
-
 def reconstruction(page: Page) -> Locator:
     return page.locator("img[alt^='Reconstruction']").first
 
 
 def ask_for_a_long_run(page: Page) -> None:
-    """A question, with so many iterations that the run outlasts the test."""
-    page.get_by_role("button", name="Does pruning protect?").click()
+    """A setup by its address, with so many iterations that the run outlasts the test."""
+    page.goto(urljoin(page.url, f"/?{PRUNED}"))
     page.get_by_text("Advanced", exact=True).click()
     iterations = page.get_by_role("spinbutton", name="Iterations", exact=True)
     expect(iterations).to_have_value("1500")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageSequence
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from seeded import seed_run
 from served import Served, serving
@@ -109,10 +110,24 @@ def test_a_script_in_the_file_that_is_not_ours_does_not_run(file: Path, offline:
     assert page.evaluate("window.ran") is None
 
 
-def test_without_scripts_the_figures_are_tables(file: Path, offline: Callable[..., Offline]) -> None:
-    page = offline(java_script_enabled=False).open(file)
+def test_without_scripts_the_figures_stand_still(file: Path, offline: Callable[..., Offline]) -> None:
+    page = offline(java_script_enabled=False, viewport={"width": 420, "height": 900}).open(file)
+    still = page.get_by_role("img", name="Quality of the closest image along the run")
+    expect(still).to_be_visible()
+    expect(still.get_by_text("PSNR (dB)")).to_be_visible()
     expect(page.locator(".figure").first).to_be_hidden()
-    expect(page.locator(".drawn table").first).to_be_visible()
+    page.get_by_text("The figure in numbers").first.click()
+    expect(page.get_by_role("table", name="Every image: the reconstruction beside")).to_be_visible()
+    assert page.locator("main").bounding_box()["width"] <= 420
+
+
+def test_on_paper_the_figures_stand_still(file: Path, offline: Callable[..., Offline]) -> None:
+    page = offline().open(file)
+    expect(page.locator(".figure .main-svg").first).to_be_visible()
+    expect(page.locator(".static svg").first).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(page.locator(".static svg").first).to_be_visible()
+    expect(page.locator(".figure").first).to_be_hidden()
 
 
 def test_it_prints_to_a_pdf_that_loses_nothing_at_the_side(
@@ -121,8 +136,6 @@ def test_it_prints_to_a_pdf_that_loses_nothing_at_the_side(
     page = offline(viewport={"width": 690, "height": 900}).open(file)
     expect(page.locator(".figure .main-svg").first).to_be_visible()
     page.emulate_media(media="print")
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    expect(page.locator(".figure .main-svg").first).to_have_attribute("width", "640")
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
     assert page.pdf(path=tmp_path / "report.pdf", format="A4").startswith(b"%PDF")
 
@@ -144,6 +157,18 @@ def test_it_is_written_by_a_click_from_the_result(
     read = offline().open(file)
     expect(read.get_by_text("Pictures were left out")).to_be_visible()
     assert read.locator("img").count() == 0
+
+
+def test_its_pictures_are_drawn_by_a_click(new_page: Callable[..., Page], store: RunStore, tmp_path: Path) -> None:
+    page = new_page(f"/?run={store.runs(sort='oldest')[0].id}")
+    frames = {}
+    for name in ("Animated picture", "Contact sheet"):
+        with page.expect_download(timeout=60_000) as download:
+            page.get_by_role("button", name=name).click(timeout=60_000)
+        download.value.save_as(tmp_path / name)
+        with Image.open(tmp_path / name, formats=["PNG"]) as picture:
+            frames[name] = len(list(ImageSequence.Iterator(picture)))
+    assert frames == {"Animated picture": 11, "Contact sheet": 1}  # ten moments, and one for those who cannot animate
 
 
 def test_a_bundle_is_imported_by_a_click_or_refused(

@@ -63,7 +63,7 @@ class DeepImagePrior(Inversion):
 
         smooth = Prior("total variation", self.tv_weight, total_variation)
         search = Search(seen, restored.labels, NAMED[self.distance], (smooth,), restored.tables())
-        stage = Stage(self.iterations, partial(torch.optim.Adam, lr=self.lr))
+        stage = Stage(self.iterations, partial(torch.optim.Adam, lr=self.lr, fused=True))
         return search.run(by_shared_weights(network, jittered), stage, before=0, iterations=self.iterations)
 
     def mismatch(self, seen: Observation, batch: Batch) -> float:

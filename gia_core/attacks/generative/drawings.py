@@ -17,6 +17,8 @@ class Drawing:
     unknowns: list[Tensor]
     images: Callable[[], Tensor]
     """(B, C, H, W) in [0, 1], of what the unknowns are now."""
+    labels: Callable[[], Tensor] | None = None
+    """(B, K) probabilities, where the labels are drawn too."""
 
 
 def by_codes(generator: nn.Module, codes: Tensor, labels: Tensor | None) -> Drawing:
@@ -34,6 +36,12 @@ def by_shared_weights(network: nn.Module, inputs: Tensor | Callable[[], Tensor])
         return drawn
 
     return Drawing(list(unknowns.values()), images)
+
+
+def with_labels(drawing: Drawing, network: nn.Module, codes: Tensor) -> Drawing:
+    """The same, and a second network with unknown weights that draws the scores of the labels from the codes."""
+    drawn = by_shared_weights(network, codes)
+    return Drawing([*drawing.unknowns, *drawn.unknowns], drawing.images, lambda: drawn.images().softmax(dim=1))
 
 
 def by_own_weights(generator: nn.Module, codes: Tensor, labels: Tensor | None) -> Drawing:

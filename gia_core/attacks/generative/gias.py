@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from ...types import Batch, Observation, Step
-from ..inversion import Inversion
+from ..inversion import InStages
 from ..labels import ReadLabels
 from .openings import opened, read_labels
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .search import Search
 
 
-class GIAS(Inversion):
+class GIAS(InStages):
     """GIAS: searches the images a prior can draw, then lets the prior adapt to each image (Jeon et al., NeurIPS 2021).
 
     First the codes are searched that the generator draws the images from, then, from the best codes on, the weights of
@@ -37,9 +37,12 @@ class GIAS(Inversion):
     """Adam's learning rate for the codes."""
     weight_lr: float = Field(1e-3, gt=0)
     """Adam's learning rate for the weights."""
-    tv_weight: float = Field(1e-4, ge=0)
+    spread: float = Field(0.3, ge=0)
+    """Standard deviation of the codes that the search begins with. Those of typical images have 1; less begins near the
+    most typical one, where images stay that the update hardly tells of, as the network is already sure of them."""
+    tv_weight: float = Field(1e-5, ge=0)
     """Weight of the total variation, the mean difference of neighboring pixels; the prior makes most of it needless."""
-    code_weight: float = Field(1e-3, ge=0)
+    code_weight: float = Field(1e-4, ge=0)
     """Weight of the mean square of the codes, which keeps them where the generator has learned to draw."""
     distance: Literal["cosine", "masked-cosine", "squared-l2", "layer-l2"] = "cosine"
     """How updates are compared: by direction ("cosine", as published), by direction where the update is not exactly
@@ -55,6 +58,15 @@ class GIAS(Inversion):
         if not self.latent_iterations and not self.weight_iterations:
             raise ValueError("There is nothing to search without iterations; give the codes or the weights some.")
         return self
+
+    @property
+    def planned(self) -> int:
+        return self.restarts * self.latent_iterations + self.weight_iterations
+
+    def shared_out(self, iterations: int) -> dict[str, int]:
+        share = self.latent_iterations / (self.latent_iterations + self.weight_iterations)
+        latent = round(share * iterations)
+        return {"latent_iterations": latent, "weight_iterations": iterations - latent, "restarts": 1}
 
     def run(self, seen: Observation, rng: torch.Generator) -> Iterator[Step]:
         """One step per iteration of either stage, holding the best images of both.
@@ -83,13 +95,14 @@ class GIAS(Inversion):
 
         seen = search.seen
         asked = search.labels if generator.num_classes == seen.num_classes else None
-        latent = Stage(self.latent_iterations, partial(torch.optim.Adam, lr=self.latent_lr), pull=self.code_weight)
-        adapting = Stage(self.weight_iterations, partial(torch.optim.Adam, lr=self.weight_lr))
+        adam = partial(torch.optim.Adam, fused=True)  # there are copies of the generator's weights for every image
+        latent = Stage(self.latent_iterations, partial(adam, lr=self.latent_lr), pull=self.code_weight)
+        adapting = Stage(self.weight_iterations, partial(adam, lr=self.weight_lr))
         iterations = self.restarts * latent.iterations + adapting.iterations
         found: list[tuple[float, torch.Tensor]] = []
         for start in range(self.restarts):
-            codes = torch.randn(seen.batch_size, *generator.latent_shape, generator=rng).to(seen.device)
-            drawing = by_codes(generator, codes, asked)
+            codes = self.spread * torch.randn(seen.batch_size, *generator.latent_shape, generator=rng)
+            drawing = by_codes(generator, codes.to(seen.device), asked)
             lowest = yield from search.run(drawing, latent, before=start * latent.iterations, iterations=iterations)
             found.append((lowest, drawing.unknowns[0].detach()))
         _, codes = min(found, key=lambda start: start[0])

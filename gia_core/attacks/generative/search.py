@@ -43,6 +43,7 @@ class Search:
         priors: tuple[Prior, ...],
         tables: tuple[Table, ...],
     ) -> None:
+        """``labels`` (B,): class indices; where a drawing has its own, they become the likeliest of its best moment."""
         self.seen, self.labels, self.priors, self.tables = seen, labels, priors, tables
         self.matching = objective(seen, distance)
         self.weights = {"matching": 1.0, **{prior.name: prior.weight for prior in priors}}
@@ -76,9 +77,9 @@ class Search:
 
     def evaluate(self, drawing: Drawing, stage: Stage) -> Losses:
         """The objective, with its gradient left at the unknowns; its images are kept if they are the best so far."""
-        images = drawing.images()
-        candidate = Candidate(images, self.labels, self.seen.rounds[0].model, natural=self.seen.natural)
-        terms = {"matching": self.matching(Batch(images, self.labels), True)}
+        images, labels = drawing.images(), self.labels if drawing.labels is None else drawing.labels()
+        candidate = Candidate(images, labels, self.seen.rounds[0].model, natural=self.seen.natural)
+        terms = {"matching": self.matching(Batch(images, labels), True)}
         terms |= {prior.name: prior.of(candidate) for prior in self.priors}
         total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         judged = total.item()
@@ -90,6 +91,8 @@ class Search:
         losses = {"total": judged, **{name: term.item() for name, term in terms.items()}}
         if judged < self.best["total"]:
             self.best, self.images = losses, images.detach().clone()
+            if drawing.labels is not None:
+                self.labels = labels.detach().argmax(dim=1)
         return losses
 
     def step(self, losses: Losses, iteration: int, iterations: int) -> Step:

@@ -45,14 +45,39 @@ class OverParameterized(nn.Module):
         return images
 
 
-def over_parameterized(image_shape: tuple[int, int, int], batch_size: int) -> OverParameterized:
+class Gated(nn.Module):
+    """GRNN's image branch (Ren et al., ACM TIST 2022): every layer says, too, how much of its features to let by."""
+
+    def __init__(self, image_shape: tuple[int, int, int], width: int) -> None:
+        super().__init__()
+        self.sizes, self.width = grids(*image_shape[1:]), width
+        rows, columns = self.sizes[0]
+        self.first = nn.Linear(CODE, width * rows * columns)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(width, 2 * width, 3, padding=1), batch_norm(2 * width), nn.GLU(dim=1))
+            for _ in self.sizes
+        )
+        self.last = nn.Conv2d(width, image_shape[0], 3, padding=1)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """(B, 128) to (B, C, H, W) in [0, 1]."""
+        features = self.first(codes).unflatten(1, (self.width, *self.sizes[0]))
+        for size, block in zip(self.sizes, self.blocks, strict=True):
+            features = block(F.interpolate(features, size=size))
+        images: Tensor = self.last(features).sigmoid()
+        return images
+
+
+def over_parameterized(
+    kind: type[OverParameterized | Gated], image_shape: tuple[int, int, int], batch_size: int
+) -> nn.Module:
     """The narrowest one of 32, 64, 128, … channels with more than four weights for every pixel of one channel."""
     width = LEAST_WIDTH
     while True:
         with torch.device("meta"):
-            count = sum(parameter.numel() for parameter in OverParameterized(image_shape, width).parameters())
+            count = sum(parameter.numel() for parameter in kind(image_shape, width).parameters())
         if count > 4 * batch_size * image_shape[1] * image_shape[2]:
-            return OverParameterized(image_shape, width)
+            return kind(image_shape, width)
         width *= 2
 
 

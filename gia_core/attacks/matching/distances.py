@@ -33,6 +33,20 @@ def squared_l2(observed: Update) -> Mismatch:
     return distance
 
 
+def squared_and_plain_l2(observed: Update) -> Mismatch:
+    """``squared_l2`` plus its root, so that there is a slope however close the two are.
+
+    (Ren et al., ACM TIST 2022; what they call the Wasserstein distance is, as released, the plain distance.)
+    """
+    measure = squared_l2(observed)
+
+    def distance(update: Update) -> Tensor:
+        share = measure(update)
+        return share + share.clamp_min(1e-24).sqrt()
+
+    return distance
+
+
 def cosine(observed: Update) -> Mismatch:
     """One minus the cosine of the angle between the two, all tensors taken as one vector.
 
