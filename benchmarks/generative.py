@@ -81,7 +81,9 @@ PRUNED = (Pruning(ratio=0.99),)
 NATURAL = (Photos(), Faces(), Digits())
 BRIEF = GIAS(latent_iterations=150, weight_iterations=350)
 """As many iterations as ``SHORT``: a network of eight convolutions takes its time."""
-PUBLISHED = CINet(iterations=2000)
+PATIENT = CINet(iterations=2000)
+"""As many iterations as its paper takes for 16 images, and as ``LONG``."""
+EVOLVED = GGL(iterations=100)
 CONTROL: Literal["random update"] = "random update"
 SETTINGS = (
     *(Setting(f"gias in domain, {d.name}, lenet", d, LeNet(), GIAS(), gain=2) for d in NATURAL),
@@ -100,17 +102,20 @@ SETTINGS = (
         defenses=PRUNED,
         gain=2,
     ),
-    Setting("ci-net, B=16, photos, lenet", Photos(), LeNet(), PUBLISHED, LONG, batch_size=16, gain=0),
+    Setting("ci-net, B=16, photos, lenet", Photos(), LeNet(), PATIENT, LONG, batch_size=16, gain=0),
     Setting("ci-net, B=16, photos, lenet with ReLU", Photos(), LeNet(activation="relu"), CINet(), batch_size=16),
     Setting("ci-net by GRNN's recipe, photos, lenet", Photos(), LeNet(), CINet(recipe="grnn", labels="joint")),
     Setting("deep-image-prior, photos, lenet", Photos(), LeNet(), DeepImagePrior()),
-    *(Setting(f"ggl against a {CONTROL}, {d.name}, lenet", d, LeNet(), GGL(), CONTROL, batch_size=1) for d in NATURAL),
+    *(
+        Setting(f"ggl against a {CONTROL}, {d.name}, lenet", d, LeNet(), EVOLVED, CONTROL, batch_size=1)
+        for d in NATURAL
+    ),
     *(
         Setting(
             f"ggl against a {CONTROL}, {defense.name}, digits, lenet",
             Digits(),
             LeNet(),
-            GGL(iterations=100),
+            EVOLVED,
             CONTROL,
             batch_size=1,
             defenses=(defense,),

@@ -99,6 +99,6 @@ def test_the_distance_of_grnn_is_a_share_and_its_root():
 def test_each_recipe_takes_its_own_rates_unless_told_otherwise():
     weights = [torch.zeros(1, requires_grad=True)]
     rates = [CINet(recipe=r).stage().optimizer(weights).defaults["lr"] for r in ("ci-net", "grnn")]
-    assert rates == [1e-3, 1e-4]
+    assert rates == [2e-3, 1e-4]
     assert CINet(recipe="grnn", lr=0.5).stage().optimizer(weights).defaults["lr"] == 0.5
     assert (CINet().smoothness, CINet(recipe="grnn").smoothness, CINet(tv_weight=0.2).smoothness) == (0, 1e-3, 0.2)

@@ -39,7 +39,9 @@ class CINet(Inversion):
     iterations: int = Field(1000, ge=1, le=1_000_000)
     """Steps of the optimizer; CI-Net's paper takes 2,000 to 5,000, GRNN's 1,000."""
     lr: float | None = Field(None, gt=0)
-    """Learning rate. Empty: as published, 0.001 for CI-Net and 0.0001 for GRNN."""
+    """Learning rate. Empty: 0.002 for CI-Net, whose paper takes 0.001, and the published 0.0001 for GRNN."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """How CI-Net's learning rate falls: smoothly, or not at all, as published; GRNN's never does."""
     sign: bool = True
     """Let CI-Net's Adam see only the signs of the gradient, as published; GRNN's RMSprop sees all of it."""
     tv_weight: float | None = Field(None, ge=0)
@@ -77,7 +79,7 @@ class CINet(Inversion):
         return search.run(drawing, self.stage(), before=0, iterations=self.iterations)
 
     def stage(self) -> Stage:
-        """The optimizer as published."""
+        """The optimizer of the recipe."""
         from functools import partial
 
         import torch
@@ -87,9 +89,8 @@ class CINet(Inversion):
         if self.recipe == "grnn":
             rmsprop = partial(torch.optim.RMSprop, lr=self.lr or 1e-4, momentum=0.99)
             return Stage(self.iterations, rmsprop, schedule="constant")
-        return Stage(
-            self.iterations, partial(torch.optim.Adam, lr=self.lr or 1e-3), schedule="constant", sign=self.sign
-        )
+        adam = partial(torch.optim.Adam, lr=self.lr or 2e-3)
+        return Stage(self.iterations, adam, schedule=self.schedule, sign=self.sign)
 
     @property
     def smoothness(self) -> float:
