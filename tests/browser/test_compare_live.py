@@ -70,7 +70,7 @@ def test_one_slider_moves_all_runs_and_builds_nothing_anew(link: str, new_page: 
     page.evaluate("() => { window.drawn = document.querySelector('.live-plot .main-svg') }")
     photograph(page, "compare")
 
-    slider, newest = page.get_by_role("slider", name="Iteration of all runs"), sources(page)
+    slider, newest = page.get_by_role("slider", name="All runs at"), sources(page)
     slider.focus()
     page.keyboard.press("ArrowLeft")
     page.wait_for_function(f"() => ({CURSOR})() === 90")
@@ -91,7 +91,7 @@ def test_one_slider_moves_all_runs_and_builds_nothing_anew(link: str, new_page: 
 
 def test_a_slider_that_is_dragged_ends_where_it_was_let_go(link: str, new_page: Callable[..., Page]) -> None:
     page = new_page(link)
-    slider = page.get_by_role("slider", name="Iteration of all runs")
+    slider = page.get_by_role("slider", name="All runs at")
     expect(slider).to_be_visible(timeout=60_000)
     box = slider.bounding_box()
     assert box is not None
@@ -118,7 +118,7 @@ def test_two_pictures_are_wiped_by_keyboard(link: str, new_page: Callable[..., P
     assert left.evaluate("image => getComputedStyle(image).clipPath") != before
     page.keyboard.press("Home")
     expect(border).to_have_attribute("aria-valuetext", re.compile("^0 % Original, 100 %"))
-    page.get_by_role("slider", name="Iteration of all runs").focus()
+    page.get_by_role("slider", name="All runs at").focus()
     page.keyboard.press("ArrowLeft")
     page.wait_for_function(f"() => ({CURSOR})() === 90")
     expect(border).to_have_attribute("aria-valuetext", re.compile("^0 %"))
