@@ -83,6 +83,8 @@ BRIEF = GIAS(latent_iterations=150, weight_iterations=350)
 """As many iterations as ``SHORT``: a network of eight convolutions takes its time."""
 PATIENT = CINet(iterations=2000)
 """As many iterations as its paper takes for 16 images, and as ``LONG``."""
+GRNN = CINet(recipe="grnn", labels="joint")
+"""It restores the labels itself, which its rival is told."""
 EVOLVED = GGL(iterations=100)
 CONTROL: Literal["random update"] = "random update"
 SETTINGS = (
@@ -104,7 +106,8 @@ SETTINGS = (
     ),
     Setting("ci-net, B=16, photos, lenet", Photos(), LeNet(), PATIENT, LONG, batch_size=16, gain=0),
     Setting("ci-net, B=16, photos, lenet with ReLU", Photos(), LeNet(activation="relu"), CINet(), batch_size=16),
-    Setting("ci-net by GRNN's recipe, photos, lenet", Photos(), LeNet(), CINet(recipe="grnn", labels="joint")),
+    Setting("ci-net by GRNN's recipe, photos, lenet", Photos(), LeNet(), GRNN),
+    Setting("ci-net by GRNN's recipe, B=16, photos, lenet", Photos(), LeNet(), GRNN, batch_size=16, gain=0),
     Setting("deep-image-prior, photos, lenet", Photos(), LeNet(), DeepImagePrior()),
     *(
         Setting(f"ggl against a {CONTROL}, {d.name}, lenet", d, LeNet(), EVOLVED, CONTROL, batch_size=1)
