@@ -135,7 +135,12 @@ def frames_within(page: Page, *, seconds: float) -> int:
 def settled_step(page: Page) -> int:
     """The iteration at which a paused run stands, once the page has caught up with it."""
     page.wait_for_function(
-        f"() => {{ const now = ({STEP})(); const same = now === window.before; window.before = now; return same; }}",
+        f"""() => {{
+            const now = ({STEP})();
+            window.alike = now === window.before ? window.alike + 1 : 0;
+            window.before = now;
+            return window.alike >= 3;  // a busy machine may leave seconds between two drawings
+        }}""",
         polling=1200,
         timeout=RUNNING_WITHIN,
     )
