@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 import torch
 from seeded import seed_run
 from streamlit.testing.v1 import AppTest
@@ -23,7 +21,6 @@ from gia_core.spec import AuditSpec, Knowledge
 from gia_core.store import RunStore, Status
 from gia_core.worker import carry_out
 from ui import address, control_beside, kinds, location
-from ui.keeper import Keeper
 
 APP = Path(__file__).parent.parent / "app.py"
 LEAK = AuditSpec(dataset=Digits(), model=MLP(), attack=LinearLeak())
@@ -132,17 +129,6 @@ def test_the_difference_in_words(control, real, other, words):
 
 
 # The page.
-
-
-@pytest.fixture
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home of its own, and a keeper that starts nothing."""
-    monkeypatch.setenv("GIA_HOME", str(tmp_path))
-    monkeypatch.delenv("GIA_STORE_URL", raising=False)
-    monkeypatch.setattr(Keeper, "_keep", lambda self: None)
-    st.cache_resource.clear()
-    yield tmp_path
-    st.cache_resource.clear()
 
 
 def shown(run_id: str) -> AppTest:

@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from served import Served
 
+from gia_core.store import RunStore
+
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -33,6 +35,14 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield started
         started.close()
+
+
+@pytest.fixture
+def store(server: Served) -> Iterator[RunStore]:
+    """That of the module's own ``server``."""
+    opened = RunStore(f"sqlite:///{server.home / 'gia.db'}", home=server.home)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -82,13 +82,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
 
 
 @pytest.fixture
-def store(server: Served) -> Iterator[RunStore]:
-    opened = RunStore(f"sqlite:///{server.home / 'gia.db'}", home=server.home)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def runs(store: RunStore) -> list[str]:
     """Without a defense, and with one."""
     return [run.id for run in store.runs(sort="oldest")[:2]]

@@ -42,13 +42,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
 
 
 @pytest.fixture
-def store(server: Served) -> Iterator[RunStore]:
-    opened = RunStore(f"sqlite:///{server.home / 'gia.db'}", home=server.home)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def link(store: RunStore) -> str:
     """To the three runs that are there from the beginning, undefended first."""
     return "/?compare=" + ",".join(run.id for run in store.runs(sort="oldest")[:3])

@@ -45,13 +45,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
 
 
 @pytest.fixture
-def store(server: Served) -> Iterator[RunStore]:
-    opened = RunStore(f"sqlite:///{server.home / 'gia.db'}", home=server.home)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def link(store: RunStore) -> str:
     return f"/?sweep={store.sweeps.newest()[-1].id}"
 

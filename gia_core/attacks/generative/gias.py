@@ -39,7 +39,7 @@ class GIAS(InStages):
     """Adam's learning rate for the weights."""
     spread: float = Field(0.3, ge=0)
     """Standard deviation of the codes that the search begins with. Those of typical images have 1; less begins near the
-    most typical one, where images stay that the update hardly tells of, as the network is already sure of them."""
+    most typical one."""
     tv_weight: float = Field(1e-5, ge=0)
     """Weight of the total variation, the mean difference of neighboring pixels; the prior makes most of it needless."""
     code_weight: float = Field(1e-4, ge=0)
