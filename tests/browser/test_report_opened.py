@@ -33,14 +33,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
     store.close()
     with serving(home) as served:
         yield served
-    assert "Traceback" not in served.log.read_text()
-
-
-@pytest.fixture
-def store(server: Served) -> Iterator[RunStore]:
-    opened = RunStore(f"sqlite:///{server.home / 'gia.db'}", home=server.home)
-    yield opened
-    opened.close()
 
 
 class Offline:
